@@ -1,0 +1,21 @@
+package main
+import (
+_ "github.com/go-kit/log"
+_ "github.com/go-zookeeper/zk"
+_ "github.com/google/go-cmp/cmp"
+_ "github.com/prometheus/client_golang/prometheus"
+_ "github.com/prometheus/client_golang/prometheus/testutil"
+_ "github.com/prometheus/client_golang/prometheus/promhttp"
+_ "github.com/prometheus/client_model/go"
+_ "github.com/prometheus/common/expfmt"
+_ "github.com/prometheus/common/version"
+_ "github.com/prometheus/exporter-toolkit/web"
+_ "github.com/rogpeppe/go-internal/testscript"
+_ "github.com/tjhop/slog-gokit"
+_ "go.etcd.io/bbolt"
+_ "go.uber.org/goleak"
+_ "golang.org/x/sync/errgroup"
+_ "golang.org/x/term"
+_ "gopkg.in/alecthomas/kingpin.v2"
+)
+func main(){}
