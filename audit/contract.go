@@ -1,0 +1,68 @@
+package audit
+
+import (
+	"context"
+	"iter"
+)
+
+// Scope tells a source where to look.
+type Scope interface {
+	// Roots returns the subtrees to watch; none contains another.
+	Roots() []string
+	// Wants reports whether changes of path are recorded.
+	Wants(path string) bool
+}
+
+// Known is what is already recorded about the tree, safe to use beside the
+// recorder that updates it.
+type Known interface {
+	// Settle returns when all observations sent so far are applied.
+	Settle(ctx context.Context) error
+	// Children yields the names of the known children of path.
+	Children(path string) iter.Seq[string]
+}
+
+// Source observes one ensemble.
+type Source interface {
+	// Run observes until ctx is done or the source can never work, and then
+	// returns the reason; it has ended every goroutine it started by then.
+	// It resumes after from, the last [Mark] that became durable; zero means
+	// that nothing was ever observed. It owns no order but that of out:
+	// everything sent before a Mark is covered by it.
+	Run(ctx context.Context, from Zxid, scope Scope, known Known, out chan<- Observation) error
+}
+
+// Journal keeps events in the order in which they are appended.
+type Journal interface {
+	// Append gives e the next place in the journal, chains it and returns its
+	// seq. The event is not durable yet. Append blocks while too much waits
+	// to be written, for as long as the disk refuses, until ctx is done.
+	Append(ctx context.Context, e Event) (seq uint64, err error)
+	// Flush returns when everything appended so far is durable.
+	Flush(ctx context.Context) error
+}
+
+// Line is one durable record.
+type Line struct {
+	Seq  uint64
+	JSON []byte // The very bytes that are chained, without the newline.
+}
+
+// Cursor is a durable place in the journal, one for each consumer.
+type Cursor interface {
+	// Next returns the lines behind the last one acknowledged or returned, in
+	// order and at least one, waiting for it if necessary. The lines are
+	// valid until the next call.
+	Next(ctx context.Context) ([]Line, error)
+	// Ack says that everything through seq was delivered. After a crash, Next
+	// begins behind the last acknowledged line or shortly before it.
+	Ack(seq uint64) error
+}
+
+// Sink delivers lines to where people or programs read them.
+type Sink interface {
+	// Deliver returns nil when it has all of the lines, in order. After an
+	// error the same lines, perhaps with more behind them, are delivered
+	// again: sinks see every line at least once.
+	Deliver(ctx context.Context, lines []Line) error
+}

@@ -1,0 +1,91 @@
+package audit
+
+// Observation is what a source hands over. The set is closed: [Seen], [Gap]
+// and [Mark].
+type Observation interface{ observation() }
+
+// Read says what the read behind a [Seen] found.
+type Read uint8
+
+// The outcomes of a read.
+const (
+	NotRead Read = iota // No answer belongs to this observation: the connection was lost, or the incarnation died first.
+	Found               // Node is set.
+	Absent              // The znode did not exist.
+	Denied              // The znode could not be read: its ACL refuses READ.
+)
+
+// Seen is one look at one znode: a notification and the read that followed
+// it, or a read alone.
+//
+// A source sends Seen in the order in which its server sent the notification,
+// or the answer where there was no notification. That order is the order of
+// commits, and an answer reflects every notification sent before it; the
+// recorder relies on both.
+type Seen struct {
+	Path   string
+	Origin Origin
+
+	// Hint is what the notification said, or empty when the path was read
+	// unasked.
+	Hint Op
+
+	// After and Until bracket the zxid of the hinted change: it lies after
+	// After and at or before Until. They are equal when the zxid is exact.
+	After, Until Zxid
+
+	// Read and Node are the answer. With a hint, Node is set only if it is
+	// the incarnation that the hint spoke of.
+	Read Read
+	Node *Znode
+
+	// Behind counts the data changes of Node that were notified after the
+	// hint and before the answer. When it is zero, Node is the very state
+	// that the hinted change left.
+	Behind int32
+}
+
+// Gap says that changes after After and at or before Until may have gone
+// unseen. What they left behind follows as Seen without a hint, up to the
+// next Mark.
+type Gap struct {
+	After, Until Zxid
+	Reason       string // One of the Gap* reasons.
+}
+
+// The reasons of gaps.
+const (
+	GapReconnect        = "reconnect"         // The connection was lost and made anew.
+	GapRestart          = "restart"           // The auditor was not running.
+	GapOverflow         = "overflow"          // The auditor could not keep up and cut its own connection.
+	GapHistoryRewritten = "history_rewritten" // The ensemble went back in time: wiped or restored.
+)
+
+// Mark says that everything through Zxid has been handed over. It ends a
+// first sync or the resync behind a Gap.
+type Mark struct {
+	Zxid   Zxid
+	Znodes uint64 // Znodes read by the walk that the mark ends; zero when it ends none.
+	Walk   bool   // Whether the mark ends a walk over every root.
+}
+
+func (Seen) observation() {}
+func (Gap) observation()  {}
+func (Mark) observation() {}
+
+// Znode is data and metadata of a znode, from one answer of a server.
+type Znode struct {
+	Data []byte // Nil when the znode has null data.
+	Stat Stat
+}
+
+// Stat is ZooKeeper's znode metadata as clients see it. Cversion counts
+// creates and deletes of children; EphemeralOwner is zero for container and
+// TTL znodes, as the server hides it.
+type Stat struct {
+	Czxid, Mzxid, Pzxid         Zxid
+	Ctime, Mtime                int64 // Milliseconds since 1970, leader's clock.
+	Version, Cversion, Aversion int32
+	EphemeralOwner              SessionID
+	DataLength, NumChildren     int32
+}
