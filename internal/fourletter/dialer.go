@@ -1,0 +1,84 @@
+package fourletter
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+)
+
+// ErrTLS marks every error of [Dialer.DialContext] that is about TLS: a file
+// that can't be read, or a handshake that failed.
+var ErrTLS = errors.New("tls")
+
+// TLSFiles says how to speak TLS. The files are PEM and are read again for every
+// connection, so that renewed certificates need no restart.
+type TLSFiles struct {
+	CAFile             string // Roots that sign the server; empty: the roots of the system.
+	CertFile           string // Client certificate; empty: none is offered.
+	KeyFile            string // Its key; given if and only if CertFile is.
+	ServerName         string // Name to verify; empty: the host that is dialled.
+	InsecureSkipVerify bool   // Believe any server.
+}
+
+// Dialer connects to ZooKeeper, by TCP or by TLS over TCP. The zero Dialer
+// speaks TCP. It is safe for concurrent use.
+type Dialer struct {
+	TLS *TLSFiles // nil: plain TCP.
+}
+
+// DialContext connects and, with TLS, completes the handshake within ctx.
+// Failures of TLS wrap [ErrTLS]; those of the network are of package net.
+func (d *Dialer) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
+	var config *tls.Config
+	if d.TLS != nil {
+		var err error
+		if config, err = d.TLS.config(addr); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrTLS, err)
+		}
+	}
+	var plain net.Dialer
+	conn, err := plain.DialContext(ctx, network, addr)
+	if err != nil || config == nil {
+		return conn, err
+	}
+	secure := tls.Client(conn, config)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("%w: handshake with %s: %w", ErrTLS, addr, err)
+	}
+	return secure, nil
+}
+
+func (f *TLSFiles) config(addr string) (*tls.Config, error) {
+	config := &tls.Config{ServerName: f.ServerName, InsecureSkipVerify: f.InsecureSkipVerify}
+	if config.ServerName == "" {
+		host, _, err := net.SplitHostPort(addr)
+		if err != nil {
+			return nil, fmt.Errorf("split address %s: %w", addr, err)
+		}
+		config.ServerName = host
+	}
+	if f.CAFile != "" {
+		pem, err := os.ReadFile(f.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("read CA file: %w", err)
+		}
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("read CA file %s: no PEM certificate in it", f.CAFile)
+		}
+	}
+	if f.CertFile == "" && f.KeyFile == "" {
+		return config, nil
+	}
+	pair, err := tls.LoadX509KeyPair(f.CertFile, f.KeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("read client certificate %s with key %s: %w", f.CertFile, f.KeyFile, err)
+	}
+	config.Certificates = []tls.Certificate{pair}
+	return config, nil
+}

@@ -1,0 +1,81 @@
+package fourletter
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"testing"
+	"time"
+)
+
+func TestTLS(t *testing.T) {
+	a := newAuthority(t)
+	a.issue("client", &x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	a.write("empty.crt", nil)
+	other := newAuthority(t)
+	open, mutual := fakeTLS(t, a.server(false), say("imok")), fakeTLS(t, a.server(true), say("imok"))
+	plain := fake(t, cut)
+	mute := fake(t, hang)
+	ca := a.file("ca.crt")
+	for name, tc := range map[string]struct {
+		addr  string
+		files *TLSFiles
+		want  Reason // Empty: the word is answered.
+	}{
+		"own CA":                      {open, &TLSFiles{CAFile: ca}, ""},
+		"server name":                 {open, &TLSFiles{CAFile: ca, ServerName: "zk.example"}, ""},
+		"any server":                  {open, &TLSFiles{InsecureSkipVerify: true}, ""},
+		"client certificate":          {mutual, &TLSFiles{CAFile: ca, CertFile: a.file("client.crt"), KeyFile: a.file("client.key")}, ""},
+		"client certificate missing":  {mutual, &TLSFiles{CAFile: ca}, TLS},
+		"other name":                  {open, &TLSFiles{CAFile: ca, ServerName: "other.example"}, TLS},
+		"other CA":                    {open, &TLSFiles{CAFile: other.file("ca.crt")}, TLS},
+		"CA of the system":            {open, &TLSFiles{}, TLS},
+		"CA file missing":             {open, &TLSFiles{CAFile: a.file("none.crt")}, TLS},
+		"CA file empty":               {open, &TLSFiles{CAFile: a.file("empty.crt")}, TLS},
+		"key missing":                 {open, &TLSFiles{CAFile: ca, CertFile: a.file("client.crt")}, TLS},
+		"plain server, cuts":          {plain, &TLSFiles{CAFile: ca}, TLS},
+		"plain server, answers text":  {fake(t, say("not a handshake\n")), &TLSFiles{CAFile: ca}, TLS},
+		"server that hangs":           {mute, &TLSFiles{CAFile: ca}, Timeout},
+		"plain word to a TLS server":  {open, nil, Timeout},
+		"plain word to a mute server": {mute, nil, Timeout},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			client := &Client{Dialer: &Dialer{TLS: tc.files}}
+			got, err := client.Ask(ctx, tc.addr, Ruok)
+			if reason, _ := ReasonOf(err); reason != tc.want {
+				t.Fatalf("reason %q of %v, want %q", reason, err, tc.want)
+			}
+			if err == nil && string(got) != "imok" {
+				t.Errorf("reply %q, want imok", got)
+			}
+		})
+	}
+}
+
+// A renewed CA counts from the next connection on.
+func TestTLSFilesAreReadForEveryDial(t *testing.T) {
+	a, other := newAuthority(t), newAuthority(t)
+	addr := fakeTLS(t, a.server(false), say("imok"))
+	client := &Client{Dialer: &Dialer{TLS: &TLSFiles{CAFile: other.file("ca.crt")}}}
+	_, err := client.Ask(t.Context(), addr, Ruok)
+	if !errors.Is(err, ErrTLS) {
+		t.Fatalf("error %v, want one of TLS", err)
+	}
+	pem, err := os.ReadFile(a.file("ca.crt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other.write("ca.crt", pem)
+	if _, err := client.Ask(t.Context(), addr, Ruok); err != nil {
+		t.Errorf("after the CA file was renewed: %v", err)
+	}
+}
+
+// cut does what a plain ZooKeeper does with a TLS hello: it takes the first
+// bytes for a length and hangs up.
+func cut(conn net.Conn) { _, _ = io.ReadFull(conn, make([]byte, 4)) }

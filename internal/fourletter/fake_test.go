@@ -1,0 +1,167 @@
+package fourletter
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"io"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// fake serves every connection to a listener of its own with answer, until the
+// test ends, and returns its address.
+func fake(t *testing.T, answer func(net.Conn)) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	serve(t, listener, answer)
+	return listener.Addr().String()
+}
+
+func fakeTLS(t *testing.T, config *tls.Config, answer func(net.Conn)) string {
+	t.Helper()
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	serve(t, listener, answer)
+	return listener.Addr().String()
+}
+
+func serve(t *testing.T, listener net.Listener, answer func(net.Conn)) {
+	t.Helper()
+	var (
+		all   sync.WaitGroup
+		mu    sync.Mutex
+		conns []net.Conn
+	)
+	all.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			conns = append(conns, conn)
+			mu.Unlock()
+			all.Go(func() {
+				defer conn.Close()
+				answer(conn)
+			})
+		}
+	})
+	t.Cleanup(func() {
+		listener.Close()
+		mu.Lock()
+		for _, conn := range conns {
+			conn.Close()
+		}
+		mu.Unlock()
+		all.Wait()
+	})
+}
+
+// say reads the word and answers text, as a server does.
+func say(text string) func(net.Conn) {
+	return func(conn net.Conn) {
+		if _, err := io.ReadFull(conn, make([]byte, 4)); err == nil {
+			_, _ = io.WriteString(conn, text)
+		}
+	}
+}
+
+// hang reads until the other side gives up.
+func hang(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
+
+// authority is a CA of the test, with files for a client and for a server.
+type authority struct {
+	dir  string
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+	t    *testing.T
+}
+
+func newAuthority(t *testing.T) *authority {
+	t.Helper()
+	a := &authority{dir: t.TempDir(), t: t}
+	a.cert, a.key = a.issue("ca", &x509.Certificate{IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign})
+	return a
+}
+
+// issue makes NAME.crt and NAME.key in the directory, signed by the CA, or by
+// itself for the first.
+func (a *authority) issue(name string, template *x509.Certificate) (*x509.Certificate, *ecdsa.PrivateKey) {
+	a.t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	template.SerialNumber = big.NewInt(time.Now().UnixNano())
+	template.Subject = pkix.Name{CommonName: name}
+	template.NotBefore = time.Now().Add(-time.Hour)
+	template.NotAfter = time.Now().Add(time.Hour)
+	parent, signer := a.cert, a.key
+	if parent == nil {
+		parent, signer = template, key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	bytes, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	a.write(name+".crt", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	a.write(name+".key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: bytes}))
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return cert, key
+}
+
+func (a *authority) write(name string, content []byte) {
+	a.t.Helper()
+	if err := os.WriteFile(a.file(name), content, 0o600); err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+func (a *authority) file(name string) string { return filepath.Join(a.dir, name) }
+
+// server returns the configuration of a server that wants a client certificate
+// of this CA when mutual is set.
+func (a *authority) server(mutual bool) *tls.Config {
+	a.t.Helper()
+	a.issue("server", &x509.Certificate{
+		DNSNames: []string{"zk.example"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+	})
+	pair, err := tls.LoadX509KeyPair(a.file("server.crt"), a.file("server.key"))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	config := &tls.Config{Certificates: []tls.Certificate{pair}}
+	if mutual {
+		config.ClientCAs = x509.NewCertPool()
+		config.ClientCAs.AddCert(a.cert)
+		config.ClientAuth = tls.RequireAndVerifyClientCert
+	}
+	return config
+}
