@@ -1,0 +1,78 @@
+package zktest
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// childVariable makes the test binary run an ensemble instead of tests.
+const childVariable = "ZKTEST_CHILD"
+
+// liveUntilKilled starts a server, prints its process id and never returns. It
+// first makes the runtime start and end threads, which must not hurt the server.
+func liveUntilKilled() {
+	ensemble, err := Launch(context.Background(), Options{Dir: os.Getenv(childVariable)})
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	for range 20 {
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			runtime.LockOSThread() // Not unlocked: the thread ends here.
+		}()
+		<-ended
+	}
+	if err := ensemble.WaitServing(context.Background()); err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	fmt.Println("pid", ensemble.Server(1).PID())
+	select {}
+}
+
+func TestServersDieWithAKilledProcess(t *testing.T) {
+	child := exec.Command(os.Args[0])
+	child.Env = append(os.Environ(), childVariable+"="+t.TempDir())
+	stdout, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, _ := bufio.NewReader(stdout).ReadString('\n')
+	pid, err := strconv.Atoi(strings.TrimSpace(strings.TrimPrefix(line, "pid ")))
+	if err != nil {
+		_ = child.Process.Kill()
+		t.Fatalf("child says %q: %v", line, err)
+	}
+	if err := syscall.Kill(pid, 0); err != nil {
+		t.Errorf("server does not run before the kill: %v", err)
+	}
+	if err := child.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = child.Wait()
+	err = until(soon(t), "the server is gone", func() error {
+		// An orphan that nobody reaps yet is dead too.
+		if stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err != nil || strings.Contains(string(stat), ") Z ") {
+			return nil
+		}
+		return errors.New("it runs")
+	})
+	if err != nil {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+		t.Fatal(err)
+	}
+}
