@@ -1,0 +1,178 @@
+package collector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/go-kit/log"
+	"github.com/go-kit/log/level"
+	dto "github.com/prometheus/client_model/go"
+
+	"zkwarden/internal/fourletter"
+)
+
+// DefaultTimeout bounds a round of words where [Options.Timeout] is 0.
+const DefaultTimeout = 3 * time.Second
+
+// ErrClosed is returned by scrapes that come after [Collector.Close].
+var ErrClosed = errors.New("collector is closed")
+
+// Asker sends one four-letter word to addr and returns the reply as a stream.
+// *fourletter.Client is one. Errors, also of reading, carry a fourletter.Reason.
+type Asker interface {
+	Open(ctx context.Context, addr string, word fourletter.Word) (io.ReadCloser, error)
+}
+
+// Options describes what a [Collector] scrapes.
+type Options struct {
+	Addr    string        // host:port of the server.
+	Client  Asker         // How to ask it.
+	Timeout time.Duration // For each word, and for all of a round; 0: DefaultTimeout.
+	Logger  log.Logger
+}
+
+// Collector scrapes one server. It asks nothing on its own: every scrape starts
+// a round of words, or shares the one in flight. It is safe for concurrent use.
+type Collector struct {
+	addr    string
+	client  Asker
+	timeout time.Duration
+	logger  log.Logger
+	table   *table
+
+	ctx    context.Context // Of the rounds; ends with Close.
+	cancel context.CancelFunc
+	rounds sync.WaitGroup
+
+	mu       sync.Mutex
+	current  *round // nil: none in flight.
+	last     Status
+	failures map[failureID]uint64
+	reasons  map[fourletter.Word]fourletter.Reason // Of the last failure of each word, until it succeeds.
+}
+
+type failureID struct {
+	word   fourletter.Word
+	reason fourletter.Reason
+}
+
+// New returns a collector, which the caller closes. It doesn't connect.
+func New(o Options) (*Collector, error) {
+	if _, _, err := net.SplitHostPort(o.Addr); err != nil {
+		return nil, fmt.Errorf("parse server address %q: %w", o.Addr, err)
+	}
+	if o.Timeout < 0 {
+		return nil, fmt.Errorf("timeout %s of words is negative", o.Timeout)
+	}
+	if o.Timeout == 0 {
+		o.Timeout = DefaultTimeout
+	}
+	c := &Collector{
+		addr: o.Addr, client: o.Client, timeout: o.Timeout,
+		logger: log.With(o.Logger, "server", o.Addr), table: newTable(),
+		failures: map[failureID]uint64{}, reasons: map[fourletter.Word]fourletter.Reason{},
+	}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	return c, nil
+}
+
+// Close ends the round in flight and waits for its goroutines.
+func (c *Collector) Close() error {
+	c.mu.Lock()
+	c.cancel()
+	c.mu.Unlock()
+	c.rounds.Wait()
+	return nil
+}
+
+// Gather scrapes the server and returns what is known when the round or ctx
+// ends, whichever is first. The end of ctx doesn't end the round, which others
+// may share. The only error is [ErrClosed]: a server that can't be scraped is
+// itself a set of metrics.
+func (c *Collector) Gather(ctx context.Context) ([]*dto.MetricFamily, error) {
+	r, err := c.join()
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-r.done:
+	case <-ctx.Done():
+	}
+	v := r.view()
+	v.expire(c.addr)
+	return c.page(v), nil
+}
+
+// join returns the round in flight, or starts one.
+func (c *Collector) join() (*round, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ctx.Err() != nil {
+		return nil, ErrClosed
+	}
+	if c.current == nil {
+		r := &round{done: make(chan struct{})}
+		c.current = r
+		c.rounds.Go(func() { c.run(r) })
+	}
+	return c.current, nil
+}
+
+// run asks the words of one round.
+func (c *Collector) run(r *round) {
+	start := time.Now()
+	ctx, cancel := context.WithTimeout(c.ctx, c.timeout)
+	defer cancel()
+	var asked sync.WaitGroup
+	for _, word := range []fourletter.Word{fourletter.Mntr, fourletter.Srvr} {
+		asked.Go(func() { r.put(c.ask(ctx, word)) })
+	}
+	asked.Wait()
+	// ruok answers even where nothing else does, and costs a connection.
+	if !r.view().up() && ctx.Err() == nil {
+		r.put(c.ask(ctx, fourletter.Ruok))
+	}
+	c.finish(r, start)
+}
+
+// finish accounts for a round before the scrapes that wait for it go on.
+func (c *Collector) finish(r *round, start time.Time) {
+	v := r.view()
+	status := c.status(v, start)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.current = nil
+	c.last = status
+	for _, o := range v {
+		if o.err != nil {
+			c.failures[failureID{o.word, o.reason()}]++
+		}
+	}
+	c.logChanges(v)
+	close(r.done)
+}
+
+// logChanges logs a word when it begins to fail, when it fails for another
+// reason, and when it succeeds again, and not at every scrape.
+func (c *Collector) logChanges(v view) {
+	if c.ctx.Err() != nil {
+		return
+	}
+	for _, word := range words() {
+		o, asked := v[word]
+		if !asked || o.reason() == c.reasons[word] {
+			continue
+		}
+		c.reasons[word] = o.reason()
+		if o.err == nil {
+			level.Info(c.logger).Log("msg", "four-letter word is answered again", "word", word)
+			continue
+		}
+		level.Warn(c.logger).Log("msg", "four-letter word failed", "word", word, "reason", o.reason(), "err", o.err)
+	}
+}

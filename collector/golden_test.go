@@ -1,0 +1,194 @@
+package collector
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	dto "github.com/prometheus/client_model/go"
+
+	"zkwarden/internal/fourletter"
+)
+
+// recordings returns the directories testdata/VERSION/ROLE.
+func recordings(t testing.TB) []string {
+	t.Helper()
+	dirs, err := filepath.Glob("testdata/*/*")
+	if err != nil || len(dirs) == 0 {
+		t.Fatalf("no recordings in testdata: %v", err)
+	}
+	return dirs
+}
+
+func recorded(t testing.TB, dir string) script {
+	t.Helper()
+	replies := script{}
+	for _, word := range []fourletter.Word{fourletter.Mntr, fourletter.Srvr} {
+		reply, err := os.ReadFile(filepath.Join(dir, word.String()+".txt"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		replies[word] = string(reply)
+	}
+	return replies
+}
+
+// The page of every recorded server is compared whole.
+func TestGoldens(t *testing.T) {
+	if *update {
+		record(t)
+	}
+	for _, dir := range recordings(t) {
+		t.Run(dir, func(t *testing.T) {
+			page, golden := pageOf(t, recorded(t, dir)), filepath.Join(dir, "metrics.prom")
+			if *update {
+				if err := os.WriteFile(golden, []byte(page), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), page); diff != "" {
+				t.Errorf("page (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// What real servers print is in the table, is read, and is fit for promtool.
+func TestRecordingsAreKnown(t *testing.T) {
+	for _, dir := range recordings(t) {
+		t.Run(dir, func(t *testing.T) {
+			c := start(t, Options{Client: recorded(t, dir)})
+			lint(t, c)
+			page := get(t, c, "")
+			wants(t, page,
+				"zookeeper_up 1", "zookeeper_serving 1",
+				`zookeeper_server_state{state="`+filepath.Base(dir)+`"} 1`,
+				`zookeeper_server_info{version="`+filepath.Base(filepath.Dir(dir))+`"} 1`,
+				`zookeeper_word_success{word="mntr"} 1`, `zookeeper_word_success{word="srvr"} 1`,
+				"zkwarden_mntr_unknown_keys 0", "zkwarden_reply_unparsable_values 0",
+				"zkwarden_mntr_dropped_entries 0")
+			if strings.Count(page, "zookeeper_server_state{") != len(States()) {
+				t.Error("page lacks a state")
+			}
+		})
+	}
+}
+
+// Every series that srvr gives alone is one that mntr gives, with the same value.
+func TestSrvrReplacesMntr(t *testing.T) {
+	for _, dir := range recordings(t) {
+		t.Run(dir, func(t *testing.T) {
+			replies := recorded(t, dir)
+			table := newTable()
+			full, alone := newSamples(table), newSamples(table)
+			if _, err := readMntr(strings.NewReader(replies[fourletter.Mntr]), full); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := readSrvr(strings.NewReader(replies[fourletter.Srvr]), alone); err != nil {
+				t.Fatal(err)
+			}
+			if len(alone.values) < 5 || !alone.hasZxid {
+				t.Errorf("only %d values in srvr", len(alone.values))
+			}
+			for id := range alone.values {
+				if _, ok := full.values[id]; !ok && !strings.Contains(id.name, "proposal") {
+					t.Errorf("srvr gives %s, mntr doesn't", id.name)
+				}
+			}
+			if stateOf(full.state) != stateOf(alone.state) || versionOf(full.version) != versionOf(alone.version) {
+				t.Errorf("srvr says %s %s, mntr %s %s", alone.state, alone.version, full.state, full.version)
+			}
+		})
+	}
+}
+
+func lint(t testing.TB, c *Collector) {
+	t.Helper()
+	problems, err := testutil.GatherAndLint(gatherer(t, c))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+}
+
+func gatherer(t testing.TB, c *Collector) prometheus.Gatherer {
+	return prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return c.Gather(t.Context()) })
+}
+
+// The table has no two metrics of one name that differ in type, unit, label or help.
+func TestTableIsConsistent(t *testing.T) {
+	type shape struct {
+		kind  kind
+		label string
+		help  string
+	}
+	shapes, keys := map[string]shape{}, map[string]bool{}
+	for _, m := range slices.Concat(gauges(), counters(), summaries(), sets()) {
+		got := shape{m.kind, m.label, m.help}
+		if want, ok := shapes[m.name]; ok && m.kind != text && want != got {
+			t.Errorf("%s is both %v and %v", m.name, want, got)
+		}
+		shapes[m.name] = got
+		if keys[m.key] {
+			t.Errorf("key %s is there twice", m.key)
+		}
+		keys[m.key] = true
+		if m.since == "" || !strings.HasSuffix(m.help, ".") {
+			t.Errorf("%s: since %q, help %q", m.key, m.since, m.help)
+		}
+		if seconds := strings.Contains(m.name, "_seconds"); seconds != (m.unit == millis) {
+			t.Errorf("%s: unit %d", m.name, m.unit)
+		}
+		if bytes := strings.Contains(m.name, "_bytes"); bytes != (m.unit == octets) {
+			t.Errorf("%s: unit %d", m.name, m.unit)
+		}
+	}
+}
+
+// A server that prints every key of the table yields a page that lints clean.
+func TestWholeTable(t *testing.T) {
+	var mntr strings.Builder
+	series := 0
+	for _, m := range slices.Concat(gauges(), counters(), summaries(), sets()) {
+		key := m.key
+		if m.isSet() {
+			key = "7_" + m.key
+		}
+		switch m.kind {
+		case text:
+			continue
+		case basic, advanced:
+			for _, part := range []string{"avg", "min", "max", "cnt", "sum"} {
+				io.WriteString(&mntr, "zk_"+part+"_"+key+"\t1\n")
+			}
+		default:
+			io.WriteString(&mntr, "zk_"+key+"\t1\n")
+		}
+		if m.kind != lifetime && m.key != "followers" {
+			series++
+		}
+	}
+	c := start(t, Options{Client: script{fourletter.Mntr: mntr.String()}})
+	lint(t, c)
+	page := get(t, c, "")
+	wants(t, page, "zkwarden_mntr_unknown_keys 0", "zkwarden_reply_unparsable_values 0")
+	all := newSamples(c.table)
+	if _, err := readMntr(strings.NewReader(mntr.String()), all); err != nil {
+		t.Fatal(err)
+	}
+	if len(all.values) != series {
+		t.Errorf("%d series of %d keys", len(all.values), series)
+	}
+}
