@@ -1,0 +1,65 @@
+// Package journal keeps audit events in order, durable and tamper-evident,
+// and hands them to sinks.
+//
+// # Promises
+//
+// What is durable stays: [Journal.Flush] returns, and a [Cursor] returns
+// lines, only after the bytes were fsynced. Whatever the disk refuses is kept
+// in memory and tried again every second; nothing appended is dropped while
+// the process lives, and [Journal.Append] blocks once too much waits. A journal
+// whose lines do not prove each other is never continued: [Open] refuses it
+// with a [BrokenError] that names the place.
+//
+// # Files
+//
+// A journal is a directory, owned by one process at a time through an flock
+// on its file "lock". Every file has mode 0600.
+//
+//	journal-00000000000000000001.jsonl  records; the number is the first seq in the file
+//	head                                "<seq>:<hash>\n" of the last durable record
+//	cursor-<name>                       "<seq>:<hash>\n" of the last record that consumer acknowledged
+//	lock                                the process id of the owner
+//
+// The files journal-*.jsonl, in the order of their numbers, make one sequence
+// of lines. Each line is one JSON object that ends with one newline (0x0A),
+// is at most 16 MiB long without it, and begins with
+//
+//	{"schema":"zkwarden/v1","seq":N,
+//
+// where N is the record's place, counted from 1 without holes, and ends with
+//
+//	,"prev":"<64 hex digits>","hash":"<64 hex digits>"}
+//
+// # Chain
+//
+// "hash" is the SHA-256, in lowercase hex, of the bytes of the line before the
+// last occurrence of `,"hash":`, which is to say of the line without its last
+// 75 bytes. "prev" is the hash of the line before, or 64 zeros in the first
+// line. It stands within the hashed bytes, so each hash vouches for every line
+// up to its own. The first record also has the member "chain", 32 random hex
+// digits that tell this journal from any other.
+//
+// To verify a journal: for each line, compare the computed hash with "hash",
+// "prev" with the "hash" of the line before, and "seq" with its seq plus one;
+// compare the number in each file's name with the seq of its first line; then
+// find the line whose seq is in "head" and compare its hash. A journal that
+// ends before its head has lost records. One that goes on behind its head is
+// sound: the head follows each fsync, and a crash can come between them.
+//
+// # Head and cursors
+//
+// Head and cursor files are overwritten in place by one write of at most 86
+// bytes, without fsync. That fits one disk sector, so a crash leaves the old
+// text or the new; when the seq gains a digit, and the length of the file would
+// change, a new file is renamed over it instead. After a power cut the text may
+// be older than what was written last, never newer than the durable records: a
+// stale head proves less, a stale cursor repeats lines. A program that reads
+// them beside a running journal reads twice, until both answers agree.
+//
+// # Crashes
+//
+// Records are written in groups, each ended by one fsync. A crash can leave
+// the last line torn. Open leaves it out and puts a control record "repair" in
+// its place, provided that the head does not claim more: then the line had
+// been durable and its loss is no accident. Damage anywhere else is refused.
+package journal

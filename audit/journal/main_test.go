@@ -1,0 +1,69 @@
+package journal
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/go-kit/log"
+	"go.uber.org/goleak"
+
+	"zkwarden/audit"
+)
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv("ZKWARDEN_TEST_VICTIM"); dir != "" {
+		os.Exit(victim(dir))
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// newTestJournal opens the journal in dir; the test ends it.
+func newTestJournal(t testing.TB, dir string) *Journal {
+	t.Helper()
+	j, err := Open(Options{Dir: dir, Logger: log.NewNopLogger(), Ensemble: "test", Recorder: "host"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closeJournal(t, j) })
+	return j
+}
+
+func closeJournal(t testing.TB, j *Journal) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := j.Close(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+// appendEvents appends n changes and makes them durable.
+func appendEvents(t testing.TB, j *Journal, n int) {
+	t.Helper()
+	for i := range n {
+		if _, err := j.Append(t.Context(), change(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := j.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// change makes the event of an ordinary change of an ordinary znode.
+func change(i int) audit.Event {
+	version, exact, size := int32(i), true, 60
+	return audit.Event{
+		ID: fmt.Sprintf("%032x", i), Kind: audit.KindChange, Ensemble: "test", Recorder: "host",
+		Source: audit.OriginWatch, Rule: "configuration",
+		Time: audit.AtUnixMilli(1795370000000 + int64(i)), Observed: audit.AtUnixMilli(1795370000004 + int64(i)),
+		Zxid: audit.Zxid(0x500000000 + i), Op: audit.OpDataChanged, Path: fmt.Sprintf("/config/<service>/%d", i%1000),
+		Czxid: 0x400000001, Version: &version, Exact: &exact,
+		Before: &audit.Content{Size: &size, Data: `{"limit": 99, "owner": "team a", "note": "nothing special"}`, Encoding: audit.EncodingUTF8},
+		After:  &audit.Content{Size: &size, Data: `{"limit": 98, "owner": "team a", "note": "nothing special"}`, Encoding: audit.EncodingUTF8},
+		Actor:  &audit.Actor{Session: 0x100001234560000, Client: "10.1.2.3", Confidence: "exact"},
+	}
+}

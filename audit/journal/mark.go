@@ -1,0 +1,126 @@
+package journal
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+)
+
+// mark is the seq of a record and its hash. The zero seq, with noHash, is the
+// place before the first record.
+type mark struct {
+	seq  uint64
+	hash string
+}
+
+var start = mark{hash: noHash}
+
+func (m mark) text() []byte {
+	return fmt.Appendf(nil, "%d:%s\n", m.seq, m.hash)
+}
+
+// parseMark accepts nothing but what text writes.
+func parseMark(text []byte) (mark, error) {
+	digits, rest, _ := bytes.Cut(text, []byte(":"))
+	seq, err := strconv.ParseUint(string(digits), 10, 64)
+	if err != nil {
+		return mark{}, errors.New(`is not "<seq>:<hash>"`)
+	}
+	m := mark{seq: seq, hash: string(bytes.TrimSuffix(rest, []byte("\n")))}
+	if len(m.hash) != hexLen || !bytes.Equal(m.text(), text) {
+		return mark{}, errors.New(`is not "<seq>:<hash>"`)
+	}
+	return m, nil
+}
+
+// markFile is a file that holds one mark and follows it as it grows.
+type markFile struct {
+	path string
+	file *os.File
+	size int
+}
+
+// openMarkFile opens the mark file at path and reads it. The error of a file
+// that does not exist satisfies os.ErrNotExist, that of one with anything
+// else in it is a *BrokenError.
+func openMarkFile(path string) (*markFile, mark, error) {
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return nil, mark{}, err
+	}
+	text := make([]byte, len(mark{seq: 1<<64 - 1, hash: noHash}.text())+1)
+	n, err := file.ReadAt(text, 0)
+	if n == 0 && err != nil && !isEOF(err) {
+		return nil, mark{}, errors.Join(err, file.Close())
+	}
+	m, err := parseMark(text[:n])
+	if err != nil {
+		return nil, mark{}, errors.Join(&BrokenError{File: path, Problem: err.Error()}, file.Close())
+	}
+	return &markFile{path: path, file: file, size: n}, m, nil
+}
+
+// createMarkFile makes the file at path durable with m in it.
+func createMarkFile(path string, m mark) (*markFile, error) {
+	f := &markFile{path: path}
+	if err := f.write(m); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// write overwrites the mark in place; the package comment says why that is
+// safe for as long as the length stays.
+func (f *markFile) write(m mark) error {
+	text := m.text()
+	if len(text) != f.size {
+		return f.replace(text)
+	}
+	if _, err := f.file.WriteAt(text, 0); err != nil {
+		return fmt.Errorf("write %s: %w", f.path, err)
+	}
+	return nil
+}
+
+func (f *markFile) replace(text []byte) error {
+	file, err := os.OpenFile(f.path+".new", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return fmt.Errorf("replace %s: %w", f.path, err)
+	}
+	_, err = file.Write(text)
+	if err == nil {
+		err = file.Sync()
+	}
+	if err == nil {
+		err = os.Rename(file.Name(), f.path)
+	}
+	if err == nil {
+		err = syncDir(filepath.Dir(f.path))
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("replace %s: %w", f.path, err), file.Close())
+	}
+	old := f.file
+	f.file, f.size = file, len(text)
+	if old != nil {
+		return old.Close()
+	}
+	return nil
+}
+
+// close makes the last mark durable.
+func (f *markFile) close() error {
+	return errors.Join(f.file.Sync(), f.file.Close())
+}
+
+// syncDir makes creations and renames in dir durable.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

@@ -1,0 +1,113 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/go-kit/log"
+	"github.com/go-kit/log/level"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"zkwarden/audit"
+)
+
+// The pauses after deliveries that failed double between these bounds, and are
+// random by as much, so that many auditors do not return to a sink at once.
+const (
+	minPause = time.Second
+	maxPause = 30 * time.Second
+)
+
+// Pump brings the lines of a cursor to a sink, for as long as that takes.
+type Pump struct {
+	cursor *Cursor
+	feed
+}
+
+// feed is a pump without the journal.
+type feed struct {
+	cursor audit.Cursor
+	sink   audit.Sink
+	logger log.Logger
+	errors prometheus.Counter
+}
+
+// NewPump opens the cursor of that name for sink. [Pump.Run] closes it.
+func (j *Journal) NewPump(name string, sink audit.Sink) (*Pump, error) {
+	cursor, err := j.OpenCursor(name)
+	if err != nil {
+		return nil, err
+	}
+	return &Pump{cursor: cursor, feed: feed{
+		cursor: cursor,
+		sink:   sink,
+		logger: log.With(j.logger, "sink", name),
+		errors: j.metrics.sinkErrors.WithLabelValues(name),
+	}}, nil
+}
+
+// Run delivers until ctx is done, or until the journal was finished and the
+// sink has every durable line; it returns nil in both cases. To drain it, call
+// [Journal.Finish], wait for Run for as long as is bearable, and end ctx then.
+// A sink that refuses is asked again, after 1 s at first and 30 s at last,
+// and holds up nobody else. The error is that of a journal that cannot be
+// read or a cursor that cannot be written.
+func (p *Pump) Run(ctx context.Context) error {
+	return errors.Join(p.run(ctx), p.cursor.Close())
+}
+
+func (f *feed) run(ctx context.Context) error {
+	for {
+		lines, err := f.cursor.Next(ctx)
+		switch {
+		case ctx.Err() != nil, errors.Is(err, ErrClosed):
+			return nil
+		case err != nil:
+			return err
+		}
+		if !f.deliver(ctx, lines) {
+			return nil
+		}
+		if err := f.cursor.Ack(lines[len(lines)-1].Seq); err != nil {
+			return err
+		}
+	}
+}
+
+// deliver returns true when the sink has the lines and false when ctx ended
+// before. It logs the first failure and the end of them.
+func (f *feed) deliver(ctx context.Context, lines []audit.Line) bool {
+	for failures := 0; ; failures++ {
+		err := f.sink.Deliver(ctx, lines)
+		if err == nil {
+			if failures > 0 {
+				level.Info(f.logger).Log("msg", "sink accepts records again", "failures", failures)
+			}
+			return true
+		}
+		if ctx.Err() != nil {
+			return false
+		}
+		f.errors.Inc()
+		if failures == 0 {
+			level.Warn(f.logger).Log("msg", "sink does not accept records, they wait in the journal",
+				"seq", lines[0].Seq, "err", err)
+		}
+		select {
+		case <-time.After(pause(failures)):
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// pause returns how long to wait after so many failures before.
+func pause(failures int) time.Duration {
+	lower := maxPause / 2
+	if failures < 4 {
+		lower = minPause << failures
+	}
+	return lower + rand.N(lower)
+}

@@ -1,0 +1,114 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// position is the end of the durable records.
+type position struct {
+	mark
+	segment uint64 // First seq of the segment that holds the end.
+	size    int64  // Bytes of that segment up to the end.
+}
+
+// walker reads durable lines from one place on, through all segments. It may
+// go on while the journal grows: each call says how far the journal is then.
+type walker struct {
+	dir     string
+	segment *segmentReader
+	sealed  int64 // Size of segment once another one follows it; 0 when not known yet.
+}
+
+// openWalker places a walker behind the line after.
+func openWalker(dir string, after uint64, end position) (*walker, error) {
+	if after > end.seq {
+		return nil, fmt.Errorf("the journal ends at seq %d, before %d", end.seq, after)
+	}
+	segments, err := listSegments(dir)
+	if err != nil {
+		return nil, err
+	}
+	first, prev := uint64(0), ""
+	for _, s := range segments {
+		if s.first <= after+1 {
+			first = s.first
+		}
+	}
+	if first == 0 {
+		return nil, fmt.Errorf("no segment holds seq %d", after+1)
+	}
+	if first == 1 {
+		prev = noHash
+	}
+	r, err := openSegment(dir, first, prev)
+	if err != nil {
+		return nil, err
+	}
+	w := &walker{dir: dir, segment: r}
+	for w.last().seq < after {
+		if _, err := w.next(end); err != nil {
+			return nil, errors.Join(err, w.close())
+		}
+	}
+	return w, nil
+}
+
+// last is the place behind which the walker stands.
+func (w *walker) last() mark { return w.segment.last }
+
+// next returns the next line, valid until the next call, or io.EOF at the end.
+func (w *walker) next(end position) ([]byte, error) {
+	if w.last().seq == end.seq {
+		return nil, io.EOF
+	}
+	for {
+		limit, err := w.limit(end)
+		if err != nil {
+			return nil, err
+		}
+		line, err := w.segment.next(limit)
+		if !isEOF(err) {
+			return line, err
+		}
+		if w.segment.first == end.segment {
+			return nil, w.segment.broken(false, "the journal ends, although it reached seq %d", end.seq)
+		}
+		if err := w.advance(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (w *walker) limit(end position) (int64, error) {
+	if w.segment.first == end.segment {
+		return end.size, nil
+	}
+	if w.sealed == 0 {
+		size, err := w.segment.size()
+		if err != nil {
+			return 0, err
+		}
+		w.sealed = size
+	}
+	return w.sealed, nil
+}
+
+// advance goes to the segment that begins behind the last line.
+func (w *walker) advance() error {
+	first := w.last().seq + 1
+	r, err := openSegment(w.dir, first, w.last().hash)
+	if errors.Is(err, os.ErrNotExist) {
+		return &BrokenError{File: segmentPath(w.dir, first), Seq: first, Problem: "the segment is missing"}
+	}
+	if err != nil {
+		return err
+	}
+	old := w.segment
+	w.segment, w.sealed = r, 0
+	return old.close()
+}
+
+func (w *walker) close() error { return w.segment.close() }

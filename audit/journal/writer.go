@@ -1,0 +1,166 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-kit/log/level"
+)
+
+const (
+	retryInterval = time.Second // Between attempts on a disk that refuses.
+	abandonGrace  = time.Second // For a system call in progress, when the writer is told to give up.
+)
+
+// group is what one fsync makes durable.
+type group struct {
+	lines []byte
+	last  mark
+}
+
+// write makes groups durable until no more will come. Whatever is appended
+// while one group is on its way to the disk makes the next, so groups grow
+// with the load and nothing ever waits for company.
+func (j *Journal) write() {
+	defer close(j.done)
+	defer j.finish()
+	var spare []byte
+	for {
+		g, ok := j.take(spare)
+		if !ok || !j.commit(g) {
+			return
+		}
+		spare = g.lines
+	}
+}
+
+func (j *Journal) wakeWriter() {
+	select {
+	case j.work <- struct{}{}:
+	default:
+	}
+}
+
+// take waits for lines and exchanges their buffer for spare.
+func (j *Journal) take(spare []byte) (group, bool) {
+	for {
+		j.mu.Lock()
+		g, closed := group{lines: j.pending, last: j.last}, j.closed
+		if len(g.lines) > 0 {
+			j.pending = spare[:0]
+			j.announce() // There is room again.
+		}
+		j.mu.Unlock()
+		if len(g.lines) > 0 {
+			return g, true
+		}
+		if closed {
+			return group{}, false
+		}
+		<-j.work
+	}
+}
+
+// commit makes g durable, however long the disk refuses, and says so. It
+// returns false if it had to give up.
+func (j *Journal) commit(g group) bool {
+	synced := false
+	for {
+		var err error
+		if !synced {
+			err = j.segment.append(g.lines, j.metrics.fsynced)
+		}
+		if err == nil {
+			synced = true
+			err = j.head.write(g.last)
+		}
+		j.report(err)
+		if err == nil {
+			j.publish(g.last)
+			return true
+		}
+		select {
+		case <-time.After(retryInterval):
+		case <-j.abandon:
+			return false
+		}
+	}
+}
+
+func (j *Journal) publish(last mark) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.durable = position{mark: last, segment: j.segment.first, size: j.segment.size}
+	j.announce()
+}
+
+// report keeps the state of the disk, and logs when it changes.
+func (j *Journal) report(err error) {
+	j.mu.Lock()
+	before := j.err
+	j.err = err
+	j.mu.Unlock()
+	switch {
+	case err != nil && before == nil:
+		level.Error(j.logger).Log("msg", "journal cannot be written, records are kept in memory and tried again",
+			"file", j.file.Name(), "interval", retryInterval, "err", err)
+	case err == nil && before != nil:
+		level.Info(j.logger).Log("msg", "journal can be written again", "file", j.file.Name())
+	}
+}
+
+func (j *Journal) finish() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.closed, j.finished = true, true
+	j.announce()
+}
+
+// Finish accepts no more records and returns when all are durable. If ctx
+// ends before, the writer gives up, and the error says what is lost. Cursors
+// deliver what is durable and then return [ErrClosed], so that a pump ends by
+// itself when it is drained.
+func (j *Journal) Finish(ctx context.Context) error {
+	j.mu.Lock()
+	j.closed = true
+	j.announce()
+	j.mu.Unlock()
+	j.wakeWriter()
+	select {
+	case <-j.done:
+	case <-ctx.Done():
+		j.leave()
+		select {
+		case <-j.done:
+		case <-time.After(abandonGrace):
+			return fmt.Errorf("finish journal %s: the disk does not answer: %w", j.dir, ctx.Err())
+		}
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.durable.seq < j.last.seq {
+		return fmt.Errorf("finish journal %s: records %d to %d are lost: %w",
+			j.dir, j.durable.seq+1, j.last.seq, errors.Join(ctx.Err(), j.err))
+	}
+	return nil
+}
+
+// Close finishes the journal and gives its directory free. Pumps and cursors
+// have ended by then. Only the first call has an effect.
+func (j *Journal) Close(ctx context.Context) error {
+	err := j.Finish(ctx)
+	j.mu.Lock()
+	lock := j.lock
+	j.lock = nil
+	finished := j.finished
+	j.mu.Unlock()
+	if lock == nil {
+		return err
+	}
+	if !finished {
+		return err // The writer hangs in a system call and still owns the files; the lock ends with the process.
+	}
+	return errors.Join(err, j.head.close(), j.file.Close(), lock.Close())
+}
