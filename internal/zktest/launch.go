@@ -18,8 +18,6 @@ const (
 	launchTimeout = time.Minute
 	// startTimeout bounds Start, a first download included.
 	startTimeout = 8 * time.Minute
-	// shownLines is how much of each server's log a failed test shows.
-	shownLines = 60
 )
 
 // Start launches an ensemble for a test and closes it at the test's end. It
@@ -38,9 +36,7 @@ func Start(t testing.TB, opts Options) *Ensemble {
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
-			for _, s := range ensemble.servers {
-				t.Logf("log of server %d (%s):\n%s", s.id, s.Addr(), s.LogTail(shownLines))
-			}
+			t.Log(ensemble.logs())
 		}
 		if err := ensemble.Close(); err != nil {
 			t.Errorf("close ensemble: %v", err)
@@ -61,30 +57,32 @@ func Launch(ctx context.Context, opts Options) (*Ensemble, error) {
 	if err != nil {
 		return nil, fmt.Errorf("launch ensemble: %w", err)
 	}
-	taken := portPicker{}
-	for range launchAttempts {
-		var ensemble *Ensemble
-		ensemble, err = attempt(ctx, opts, installed, taken)
-		if err == nil {
+	return launch(ctx, opts, installed, portPicker{}.pick)
+}
+
+// launch tries until no server loses a port.
+func launch(ctx context.Context, opts Options, installed install, pick func() (ports, error)) (*Ensemble, error) {
+	for attempts := 1; ; attempts++ {
+		ensemble, err := attempt(ctx, opts, installed, pick)
+		switch {
+		case err == nil:
 			return ensemble, nil
-		}
-		if !errors.Is(err, errPortTaken) {
-			break
+		case !errors.Is(err, errPortTaken) || attempts == launchAttempts:
+			return nil, fmt.Errorf("launch ensemble, attempt %d: %w", attempts, err)
 		}
 	}
-	return nil, fmt.Errorf("launch ensemble: %w", err)
 }
 
 // attempt launches once. Nothing of it is left when it fails, except the
-// directory that the caller named.
-func attempt(ctx context.Context, opts Options, installed install, taken portPicker) (_ *Ensemble, err error) {
-	ensemble, err := lay(opts, installed, taken)
+// directory that the caller named; the error ends with the servers' logs.
+func attempt(ctx context.Context, opts Options, installed install, pick func() (ports, error)) (_ *Ensemble, err error) {
+	ensemble, err := lay(opts, installed, pick)
 	if err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, ensemble.Close())
+			err = errors.Join(fmt.Errorf("%w\n%s", err, ensemble.logs()), ensemble.Close())
 		}
 	}()
 	for _, s := range ensemble.servers {
@@ -105,7 +103,7 @@ func attempt(ctx context.Context, opts Options, installed install, taken portPic
 }
 
 // lay writes the files of all servers and starts none.
-func lay(opts Options, installed install, taken portPicker) (_ *Ensemble, err error) {
+func lay(opts Options, installed install, pick func() (ports, error)) (_ *Ensemble, err error) {
 	ensemble := &Ensemble{opts: opts, version: installed.version, spawner: newSpawner()}
 	defer func() {
 		if err != nil {
@@ -123,7 +121,7 @@ func lay(opts Options, installed install, taken portPicker) (_ *Ensemble, err er
 		return nil, fmt.Errorf("make directory of ensemble: %w", err)
 	}
 	for id := 1; id <= opts.Servers+opts.Observers; id++ {
-		chosen, err := taken.pick()
+		chosen, err := pick()
 		if err != nil {
 			return nil, err
 		}

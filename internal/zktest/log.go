@@ -10,6 +10,9 @@ import (
 // logBytes bounds what is read of one server's log: its end counts.
 const logBytes = 1 << 20
 
+// shownLines is how much of each server's log a failure shows.
+const shownLines = 60
+
 // Log is what the server wrote to stdout and stderr over all its lives, the
 // last mebibyte of it.
 func (s *Server) Log() string {
@@ -41,4 +44,13 @@ func (s *Server) LogTail(lines int) string {
 func (s *Server) lostPort() bool {
 	log := s.Log()
 	return strings.Contains(log, "BindException") || strings.Contains(log, "Address already in use")
+}
+
+// logs shows the end of every server's log.
+func (e *Ensemble) logs() string {
+	var b strings.Builder
+	for _, s := range e.servers {
+		fmt.Fprintf(&b, "log of server %d (%s):\n%s\n", s.id, s.Addr(), s.LogTail(shownLines))
+	}
+	return b.String()
 }

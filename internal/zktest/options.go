@@ -79,14 +79,14 @@ func (o Options) checkVersion() error {
 		wanted       bool
 		major, minor int
 	}{
-		{"a replicated single server", o.quorum() && o.Servers == 1, 3, 5},
+		{"replicated single server", o.quorum() && o.Servers == 1, 3, 5},
 		{"dynamic server lines", o.Dynamic, 3, 5},
 		{"TLS", o.TLS != nil, 3, 5},
-		{"the AdminServer", o.Admin, 3, 5},
-		{"the Prometheus provider", o.Prometheus, 3, 6},
+		{"AdminServer", o.Admin, 3, 5},
+		{"Prometheus provider", o.Prometheus, 3, 6},
 	} {
 		if need.wanted && !atLeast(o.Version, need.major, need.minor) {
-			return fmt.Errorf("ZooKeeper %s has no %s", o.Version, strings.TrimPrefix(need.what, "the "))
+			return fmt.Errorf("ZooKeeper %s has no %s", o.Version, need.what)
 		}
 	}
 	return nil

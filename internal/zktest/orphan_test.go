@@ -66,7 +66,7 @@ func TestServersDieWithAKilledProcess(t *testing.T) {
 	_ = child.Wait()
 	err = until(soon(t), "the server is gone", func() error {
 		// An orphan that nobody reaps yet is dead too.
-		if stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err != nil || strings.Contains(string(stat), ") Z ") {
+		if stat, err := os.ReadFile(procDir(pid) + "/stat"); err != nil || strings.Contains(string(stat), ") Z ") {
 			return nil
 		}
 		return errors.New("it runs")
@@ -76,3 +76,5 @@ func TestServersDieWithAKilledProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func procDir(pid int) string { return fmt.Sprintf("/proc/%d", pid) }

@@ -235,8 +235,7 @@ func (s *Server) alive() error {
 	}
 	select {
 	case <-life.done:
-		return fmt.Errorf("server %d ended by itself (%s): %w\n%s",
-			s.id, life.cmd.ProcessState, ErrNotRunning, s.LogTail(20))
+		return fmt.Errorf("server %d ended by itself (%s): %w", s.id, life.cmd.ProcessState, ErrNotRunning)
 	default:
 		return nil
 	}
