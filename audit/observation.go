@@ -34,10 +34,12 @@ type Seen struct {
 	// After and at or before Until. They are equal when the zxid is exact.
 	After, Until Zxid
 
-	// Read and Node are the answer. With a hint, Node is set only if it is
-	// the incarnation that the hint spoke of.
+	// Read and Node are the answer, and At is the last zxid that the server
+	// had applied when it gave it. With a hint, Node is set only if it is the
+	// incarnation that the hint spoke of.
 	Read Read
 	Node *Znode
+	At   Zxid
 
 	// Behind counts the data changes of Node that were notified after the
 	// hint and before the answer. When it is zero, Node is the very state
@@ -59,6 +61,7 @@ const (
 	GapRestart          = "restart"           // The auditor was not running.
 	GapOverflow         = "overflow"          // The auditor could not keep up and cut its own connection.
 	GapHistoryRewritten = "history_rewritten" // The ensemble went back in time: wiped or restored.
+	GapMirrorLost       = "mirror_lost"       // The last known state is gone; the first sync begins anew.
 )
 
 // Mark says that everything through Zxid has been handed over. It ends a

@@ -1,0 +1,303 @@
+package mirror
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"zkwarden/audit"
+)
+
+// formatVersion changes when older files can no longer be read.
+const formatVersion = 1
+
+// lockTimeout bounds the wait for another process that has the file open.
+const lockTimeout = time.Second
+
+// Place says what the file of a mirror contains.
+type Place struct {
+	Format      int             `json:"format"`
+	Chain       string          `json:"chain"`       // The journal that Seq belongs to.
+	Seq         uint64          `json:"seq"`         // The last record of that journal that is applied.
+	Mark        audit.Zxid      `json:"mark"`        // Everything through it was handed over by the source.
+	Generation  uint64          `json:"generation"`  // See audit.Identity.
+	Fingerprint string          `json:"fingerprint"` // The policy under which content was kept.
+	Synced      map[string]bool `json:"synced"`      // The roots whose first sync is complete.
+}
+
+// Mirror is the last known state of the watched znodes. Its methods are safe
+// for concurrent use; only one goroutine may change it.
+type Mirror struct {
+	db *bolt.DB
+
+	mu    sync.RWMutex
+	dirty map[string]*Entry          // Changes since the last commit; nil means removed.
+	under map[string]map[string]bool // The names in dirty by parent, so that Children need not scan it.
+	count int
+}
+
+var (
+	bucketZnodes = []byte("znodes")
+	bucketPlace  = []byte("place")
+	keyPlace     = []byte("place")
+)
+
+// Open opens the mirror in file, creating it where it is missing, and returns
+// the place at which it was committed.
+func Open(file string) (*Mirror, Place, error) {
+	db, err := bolt.Open(file, 0o600, &bolt.Options{Timeout: lockTimeout, FreelistType: bolt.FreelistMapType})
+	if err != nil {
+		return nil, Place{}, fmt.Errorf("open mirror %s: %w", file, err)
+	}
+	m := &Mirror{db: db, dirty: map[string]*Entry{}, under: map[string]map[string]bool{}}
+	place, err := m.load()
+	if err != nil {
+		return nil, Place{}, errors.Join(fmt.Errorf("read mirror %s: %w", file, err), db.Close())
+	}
+	return m, place, nil
+}
+
+func (m *Mirror) load() (Place, error) {
+	place := Place{Format: formatVersion, Synced: map[string]bool{}}
+	err := m.db.Update(func(tx *bolt.Tx) error {
+		znodes, err := tx.CreateBucketIfNotExists(bucketZnodes)
+		if err != nil {
+			return err
+		}
+		m.count = znodes.Stats().KeyN
+		bucket, err := tx.CreateBucketIfNotExists(bucketPlace)
+		if err != nil {
+			return err
+		}
+		if text := bucket.Get(keyPlace); text != nil {
+			return json.Unmarshal(text, &place)
+		}
+		return nil
+	})
+	if err == nil && place.Format != formatVersion {
+		err = fmt.Errorf("format %d is not the supported %d", place.Format, formatVersion)
+	}
+	return place, err
+}
+
+// Get returns the entry of path.
+func (m *Mirror) Get(path string) (Entry, bool) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if entry, ok := m.dirty[path]; ok {
+		if entry == nil {
+			return Entry{}, false
+		}
+		return *entry, true
+	}
+	var entry Entry
+	var found bool
+	m.view(func(znodes *bolt.Bucket) {
+		if text := znodes.Get([]byte(path)); text != nil {
+			entry, found = decode(text), true
+		}
+	})
+	return entry, found
+}
+
+// Put sets the entry of path.
+func (m *Mirror) Put(path string, entry Entry) {
+	_, known := m.Get(path)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.change(path, &entry)
+	if !known {
+		m.count++
+	}
+}
+
+// Delete removes the entry of path, but none below it.
+func (m *Mirror) Delete(path string) {
+	_, known := m.Get(path)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.change(path, nil)
+	if known {
+		m.count--
+	}
+}
+
+func (m *Mirror) change(path string, entry *Entry) {
+	m.dirty[path] = entry
+	if path == "/" {
+		return // The root has no parent.
+	}
+	parent, name := split(path)
+	names := m.under[parent]
+	if names == nil {
+		names = map[string]bool{}
+		m.under[parent] = names
+	}
+	names[name] = true
+}
+
+// Children yields the names of the known children of path, sorted.
+func (m *Mirror) Children(path string) iter.Seq[string] {
+	return slices.Values(m.children(path))
+}
+
+func (m *Mirror) children(path string) []string {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	var names []string
+	m.view(func(znodes *bolt.Bucket) {
+		for name := range childKeys(znodes.Cursor(), prefix(path)) {
+			names = append(names, name)
+		}
+	})
+	changed := m.under[path]
+	if len(changed) == 0 {
+		return names
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { return changed[name] })
+	for name := range changed {
+		if m.dirty[prefix(path)+name] != nil {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// childKeys steps over everything below a child with one seek, so that
+// listing a few children of a large subtree stays cheap.
+func childKeys(cursor *bolt.Cursor, prefix string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		key, _ := cursor.Seek([]byte(prefix))
+		for {
+			rest, ok := strings.CutPrefix(string(key), prefix)
+			if !ok || key == nil {
+				return
+			}
+			name, below, deeper := strings.Cut(rest, "/")
+			switch {
+			case deeper && name != "" && below != "":
+				key, _ = cursor.Seek([]byte(prefix + name + "0")) // "0" follows "/".
+				continue
+			case rest != "" && !yield(rest):
+				return
+			}
+			key, _ = cursor.Next()
+		}
+	}
+}
+
+// Below returns the known paths below path, every znode after its descendants:
+// the order in which a subtree can be deleted.
+func (m *Mirror) Below(path string) []string {
+	var paths []string
+	for name := range m.Children(path) {
+		child := prefix(path) + name
+		paths = append(append(paths, m.Below(child)...), child)
+	}
+	return paths
+}
+
+// Len returns the number of known znodes.
+func (m *Mirror) Len() int {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.count
+}
+
+// Dirty returns the number of changes that the next Commit writes.
+func (m *Mirror) Dirty() int {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return len(m.dirty)
+}
+
+// Clear forgets every znode.
+func (m *Mirror) Clear() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	clear(m.dirty)
+	clear(m.under)
+	m.count = 0
+	err := m.db.Update(func(tx *bolt.Tx) error {
+		if err := tx.DeleteBucket(bucketZnodes); err != nil {
+			return err
+		}
+		_, err := tx.CreateBucket(bucketZnodes)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("clear mirror: %w", err)
+	}
+	return nil
+}
+
+// Commit writes all changes and the place that they belong to, in one durable
+// transaction. The caller has made the journal durable through place.Seq.
+func (m *Mirror) Commit(place Place) error {
+	place.Format = formatVersion
+	text, err := json.Marshal(place)
+	if err != nil {
+		return fmt.Errorf("commit mirror: %w", err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	err = m.db.Update(func(tx *bolt.Tx) error {
+		znodes := tx.Bucket(bucketZnodes)
+		// Sorted keys keep the B+tree's pages together.
+		for _, path := range slices.Sorted(maps.Keys(m.dirty)) {
+			if err := write(znodes, path, m.dirty[path]); err != nil {
+				return fmt.Errorf("write %q: %w", path, err)
+			}
+		}
+		return tx.Bucket(bucketPlace).Put(keyPlace, text)
+	})
+	if err != nil {
+		return fmt.Errorf("commit mirror: %w", err)
+	}
+	clear(m.dirty)
+	clear(m.under)
+	return nil
+}
+
+func write(znodes *bolt.Bucket, path string, entry *Entry) error {
+	if entry == nil {
+		return znodes.Delete([]byte(path))
+	}
+	return znodes.Put([]byte(path), encode(*entry))
+}
+
+// Close closes the file; what was not committed is lost.
+func (m *Mirror) Close() error { return m.db.Close() }
+
+// view runs a read; it cannot fail, since the bucket is made at Open and only
+// Close ends the database.
+func (m *Mirror) view(read func(znodes *bolt.Bucket)) {
+	_ = m.db.View(func(tx *bolt.Tx) error {
+		read(tx.Bucket(bucketZnodes))
+		return nil
+	})
+}
+
+func prefix(parent string) string {
+	if parent == "/" {
+		return "/"
+	}
+	return parent + "/"
+}
+
+func split(path string) (parent, name string) {
+	i := strings.LastIndexByte(path, '/')
+	if i == 0 {
+		return "/", path[1:]
+	}
+	return path[:i], path[i+1:]
+}

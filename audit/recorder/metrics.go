@@ -1,0 +1,98 @@
+package recorder
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"zkwarden/audit"
+	"zkwarden/audit/mirror"
+)
+
+type metrics struct {
+	events     *prometheus.CounterVec
+	inexact    prometheus.Counter
+	collapsed  prometheus.Counter
+	gaps       *prometheus.CounterVec
+	unreadable prometheus.Counter
+	epoch      prometheus.Gauge
+	counter    prometheus.Gauge
+	marked     prometheus.Gauge
+	synced     prometheus.Gauge
+}
+
+func newMetrics(reg prometheus.Registerer, m *mirror.Mirror) *metrics {
+	auto := promauto.With(reg)
+	auto.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "zkwarden_audit_mirror_znodes",
+		Help: "Znodes whose last known state is kept.",
+	}, func() float64 { return float64(m.Len()) })
+	x := &metrics{
+		events: auto.NewCounterVec(prometheus.CounterOpts{
+			Name: "zkwarden_audit_events_total",
+			Help: "Change records appended to the journal, by operation and by how the change was found.",
+		}, []string{"op", "source"}),
+		inexact: auto.NewCounter(prometheus.CounterOpts{
+			Name: "zkwarden_audit_inexact_events_total",
+			Help: "Change records that could not be told completely (exact:false).",
+		}),
+		collapsed: auto.NewCounter(prometheus.CounterOpts{
+			Name: "zkwarden_audit_collapsed_changes_total",
+			Help: "Changes without a record of their own, counted in collapsed.",
+		}),
+		gaps: auto.NewCounterVec(prometheus.CounterOpts{
+			Name: "zkwarden_audit_gaps_total",
+			Help: "Stretches in which changes may have gone unseen, by reason.",
+		}, []string{"reason"}),
+		unreadable: auto.NewCounter(prometheus.CounterOpts{
+			Name: "zkwarden_audit_unreadable_reads_total",
+			Help: "Reads of watched znodes that their ACL refused.",
+		}),
+		epoch: auto.NewGauge(prometheus.GaugeOpts{
+			Name: "zkwarden_audit_watermark_epoch",
+			Help: "Epoch of the zxid through which everything is recorded.",
+		}),
+		counter: auto.NewGauge(prometheus.GaugeOpts{
+			Name: "zkwarden_audit_watermark_counter",
+			Help: "Counter of the zxid through which everything is recorded.",
+		}),
+		marked: auto.NewGauge(prometheus.GaugeOpts{
+			Name: "zkwarden_audit_watermark_timestamp_seconds",
+			Help: "When the watermark was last confirmed, in seconds since 1970.",
+		}),
+		synced: auto.NewGauge(prometheus.GaugeOpts{
+			Name: "zkwarden_audit_synced",
+			Help: "Whether the first sync or resync since the start is complete.",
+		}),
+	}
+	for _, reason := range []string{
+		audit.GapReconnect, audit.GapRestart, audit.GapOverflow, audit.GapHistoryRewritten, audit.GapMirrorLost,
+	} {
+		x.gaps.WithLabelValues(reason)
+	}
+	for _, op := range []audit.Op{audit.OpCreated, audit.OpDataChanged, audit.OpDeleted} {
+		x.events.WithLabelValues(string(op), string(audit.OriginWatch))
+		x.events.WithLabelValues(string(op), string(audit.OriginResync))
+	}
+	return x
+}
+
+func (m *metrics) count(e audit.Event) {
+	switch e.Kind {
+	case audit.KindGap:
+		m.gaps.WithLabelValues(e.Reason).Inc()
+	case audit.KindChange:
+		m.events.WithLabelValues(string(e.Op), string(e.Source)).Inc()
+		m.collapsed.Add(float64(e.Collapsed))
+		if e.Exact != nil && !*e.Exact {
+			m.inexact.Inc()
+		}
+	}
+}
+
+func (m *metrics) mark(zxid audit.Zxid, now time.Time) {
+	m.epoch.Set(float64(zxid.Epoch()))
+	m.counter.Set(float64(zxid.Counter()))
+	m.marked.Set(float64(now.UnixMilli()) / 1000)
+}

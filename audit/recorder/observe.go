@@ -1,0 +1,262 @@
+package recorder
+
+import (
+	"context"
+
+	"zkwarden/audit"
+	"zkwarden/audit/mirror"
+	"zkwarden/audit/policy"
+)
+
+func (r *Recorder) observe(ctx context.Context, o audit.Observation) error {
+	switch o := o.(type) {
+	case audit.Gap:
+		return r.gap(ctx, o)
+	case audit.Mark:
+		return r.mark(ctx, o)
+	case audit.Seen:
+		rule, wanted := r.Policy.Match(o.Path)
+		if !wanted {
+			return nil
+		}
+		look := look{r: r, Seen: o, rule: rule}
+		look.entry, look.known = r.Mirror.Get(o.Path)
+		return look.judge(ctx)
+	}
+	return nil
+}
+
+// look is one Seen beside what the mirror knew of its path.
+type look struct {
+	audit.Seen
+	r        *Recorder
+	rule     policy.Rule
+	entry    mirror.Entry
+	known    bool
+	identity audit.Identity // Of the hinted change.
+}
+
+func (l *look) judge(ctx context.Context) error {
+	stale := l.r.resync.stale(l.Path)
+	if l.Read == audit.Found || l.Hint == audit.OpCreated {
+		l.r.resync.confirm(l.Path)
+	}
+	switch l.Hint {
+	case audit.OpCreated:
+		return l.created(ctx)
+	case audit.OpDataChanged:
+		return l.dataChanged(ctx, stale)
+	case audit.OpDeleted:
+		return l.deleted(ctx, stale)
+	}
+	switch l.Read {
+	case audit.Found:
+		return l.found(ctx)
+	case audit.Absent:
+		return l.absent(ctx)
+	case audit.Denied:
+		l.r.metrics.unreadable.Inc()
+	}
+	return nil
+}
+
+// created records a hinted creation.
+func (l *look) created(ctx context.Context) error {
+	czxid := l.exactZxid()
+	if l.Node != nil {
+		czxid = l.Node.Stat.Czxid
+	}
+	if l.known {
+		if czxid != 0 && czxid == l.entry.Czxid {
+			return nil // A server behind the last one tells again what was recorded.
+		}
+		if err := l.bury(ctx); err != nil {
+			return err
+		}
+	}
+	e := l.event(audit.OpCreated, czxid, 0)
+	e.Version, e.Aversion = ptr(int32(0)), ptr(int32(0))
+	l.place(&e, czxid)
+	if l.Node != nil {
+		e.Time = audit.AtUnixMilli(l.Node.Stat.Ctime)
+		e.EphemeralOwner = l.Node.Stat.EphemeralOwner
+	}
+	if l.current() && l.Node.Stat.Version == 0 {
+		e.After = l.r.Policy.Describe(l.rule, l.Node.Data)
+	}
+	e.Exact = ptr(e.Zxid != 0 && e.After != nil)
+	if err := l.r.append(ctx, e); err != nil {
+		return err
+	}
+	return l.catchUp(ctx)
+}
+
+// dataChanged records a hinted change of data, and what was missed before it.
+func (l *look) dataChanged(ctx context.Context, stale bool) error {
+	czxid := l.entry.Czxid
+	var version *int32
+	switch {
+	case l.Node != nil:
+		czxid = l.Node.Stat.Czxid
+		version = ptr(l.Node.Stat.Version - l.Behind)
+		recorded, err := l.missedBefore(ctx, *version)
+		if err != nil || recorded {
+			return err
+		}
+	case l.known && !stale:
+		version = ptr(l.entry.Version + 1)
+	}
+	e := l.event(audit.OpDataChanged, czxid, counter(version))
+	e.Version = version
+	e.EphemeralOwner = l.entry.EphemeralOwner
+	if l.known && !stale {
+		e.Before, e.Aversion = l.entry.Content, ptr(l.entry.Aversion)
+	}
+	if l.current() {
+		e.Time = audit.AtUnixMilli(l.Node.Stat.Mtime)
+		e.After = l.r.Policy.Describe(l.rule, l.Node.Data)
+		l.place(&e, l.Node.Stat.Mzxid)
+	} else {
+		l.place(&e, 0)
+	}
+	e.Exact = ptr(e.Zxid != 0 && version != nil && e.After != nil)
+	if err := l.r.append(ctx, e); err != nil {
+		return err
+	}
+	if !l.known && l.current() && l.r.resync.firstSync(l.Path) {
+		l.r.Mirror.Put(l.Path, l.entryOfNode())
+		return nil
+	}
+	return l.catchUp(ctx)
+}
+
+// missedBefore records what the mirror lacks before the given version of the
+// znode that was read. It reports whether that version was recorded already.
+func (l *look) missedBefore(ctx context.Context, version int32) (recorded bool, err error) {
+	if err := l.sameIncarnation(ctx); err != nil || !l.known {
+		return false, err
+	}
+	if version <= l.entry.Version {
+		return true, nil
+	}
+	return false, l.missedVersions(ctx, version-1, nil)
+}
+
+// deleted records a hinted deletion.
+func (l *look) deleted(ctx context.Context, stale bool) error {
+	if err := l.buryBelow(ctx); err != nil {
+		return err
+	}
+	// A znode that was not read since a gap may have died and come again in
+	// it: which incarnation the hint speaks of is not known then.
+	certain := l.known && !stale
+	var czxid audit.Zxid
+	if certain {
+		czxid = l.entry.Czxid
+	}
+	e := l.event(audit.OpDeleted, czxid, 0)
+	e.Cause = audit.CauseUnknown
+	l.place(&e, 0)
+	if certain {
+		e.Version, e.Aversion = ptr(l.entry.Version), ptr(l.entry.Aversion)
+		e.EphemeralOwner = l.entry.EphemeralOwner
+		e.Before = l.entry.Content
+	}
+	e.Exact = ptr(e.Zxid != 0 && certain)
+	return l.r.append(ctx, e)
+}
+
+// found compares a znode that was read unasked with the mirror.
+func (l *look) found(ctx context.Context) error {
+	if root, first := l.r.resync.firstSyncRoot(l.Path); first {
+		l.r.resync.counted[root]++
+		l.r.Mirror.Put(l.Path, l.entryOfNode())
+		return l.r.bound(ctx)
+	}
+	l.r.resync.compared++
+	if err := l.sameIncarnation(ctx); err != nil {
+		return err
+	}
+	if err := l.catchUp(ctx); err != nil {
+		return err
+	}
+	entry, _ := l.r.Mirror.Get(l.Path)
+	l.r.resync.owe(l.Path, l.Node.Stat.Cversion-entry.Cversion)
+	return nil
+}
+
+func (l *look) entryOfNode() mirror.Entry {
+	stat := l.Node.Stat
+	return mirror.Entry{
+		Czxid: stat.Czxid, Version: stat.Version, Cversion: stat.Cversion, Aversion: stat.Aversion,
+		EphemeralOwner: stat.EphemeralOwner, Content: l.r.Policy.Describe(l.rule, l.Node.Data),
+	}
+}
+
+// absent buries a known znode that a read did not find.
+func (l *look) absent(ctx context.Context) error {
+	if !l.known {
+		return nil
+	}
+	if l.r.resync.firstSync(l.Path) {
+		for _, path := range append(l.r.Mirror.Below(l.Path), l.Path) {
+			l.r.Mirror.Delete(path)
+		}
+		return nil
+	}
+	return l.bury(ctx)
+}
+
+// current reports whether Node is the very state that the hinted change left.
+func (l *look) current() bool { return l.Node != nil && l.Behind == 0 }
+
+func (l *look) exactZxid() audit.Zxid {
+	if l.After == l.Until {
+		return l.Until
+	}
+	return 0
+}
+
+// place sets the zxid of a hinted change: the notification's, else the one
+// that the znode's Stat shows, else the bracket.
+func (l *look) place(e *audit.Event, fromStat audit.Zxid) {
+	switch exact := l.exactZxid(); {
+	case exact != 0:
+		e.Zxid = exact
+	case fromStat != 0:
+		e.Zxid = fromStat
+	case l.Until == l.After+1:
+		e.Zxid = l.Until
+	default:
+		e.ZxidAfter, e.ZxidUntil = ptr(l.After), ptr(l.Until)
+	}
+	if e.Zxid != 0 && e.ID != "" {
+		e.ID = l.r.repeats.tellApart(e.Zxid, l.identity)
+	}
+}
+
+// event begins a change record. counter is negative where it is unknown; the
+// journal gives records without incarnation or counter an id of their own.
+func (l *look) event(op audit.Op, czxid audit.Zxid, counter int64) audit.Event {
+	e := audit.Event{
+		Kind: audit.KindChange, Source: l.Origin, Rule: l.rule.Name,
+		Op: op, Path: l.Path, Czxid: czxid, Exact: ptr(false),
+	}
+	l.identity = audit.Identity{
+		Ensemble: l.r.Ensemble, Generation: l.r.place.Generation,
+		Path: l.Path, Czxid: czxid, Op: op, Counter: counter,
+	}
+	if czxid != 0 && counter >= 0 {
+		e.ID = l.identity.ID()
+	}
+	return e
+}
+
+func counter(version *int32) int64 {
+	if version == nil {
+		return -1
+	}
+	return int64(*version)
+}
+
+func ptr[T any](v T) *T { return &v }

@@ -1,0 +1,108 @@
+package watch
+
+import (
+	"context"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-kit/log"
+	"github.com/go-kit/log/level"
+
+	"zkwarden/audit"
+)
+
+// lockoutAfter is how long every server may refuse the session before the
+// last zxid seen is no longer presented. After a wipe or restore all servers
+// are behind it, and would refuse for ever.
+const lockoutAfter = 20 * time.Second
+
+// dialer makes links for the client library and hands them to the source.
+type dialer struct {
+	ctx    context.Context //nolint:containedctx // The library's dial function has none to pass.
+	dial   func(ctx context.Context, network, address string) (net.Conn, error)
+	links  chan *link // Holds the newest link.
+	logger log.Logger
+	floor  atomic.Uint64 // The last zxid seen, as far as the source knows.
+
+	// Owned by the library's connecting goroutine.
+	last         *link
+	refusedSince time.Time
+}
+
+// connect is the library's dial function. It is never called concurrently.
+func (d *dialer) connect(network, address string, timeout time.Duration) (net.Conn, error) {
+	d.judgeLast()
+	ctx, cancel := context.WithTimeout(d.ctx, timeout)
+	defer cancel()
+	conn, err := d.dial(ctx, network, address)
+	if err != nil {
+		d.last = nil
+		return nil, err
+	}
+	floor := audit.Zxid(d.floor.Load())
+	if !d.refusedSince.IsZero() && time.Since(d.refusedSince) > lockoutAfter {
+		level.Warn(d.logger).Log("msg", "every server refuses the session, presenting no last zxid", "server", address, "lastZxid", floor)
+		floor = 0
+	}
+	l := newLink(conn, floor)
+	d.last = l
+	select {
+	case <-d.links: // Superseded before the source took it.
+	default:
+	}
+	d.links <- l
+	return l, nil
+}
+
+// judgeLast notes whether the last server that was reached refused the
+// session.
+func (d *dialer) judgeLast() {
+	switch {
+	case d.last == nil:
+	case d.last.accepted():
+		d.refusedSince = time.Time{}
+	case d.refusedSince.IsZero():
+		d.refusedSince = time.Now()
+	}
+}
+
+// stop closes a link that nobody took.
+func (d *dialer) stop() {
+	select {
+	case l := <-d.links:
+		_ = l.Close() // Nothing was done with it.
+	default:
+	}
+}
+
+// inOrder offers the servers in the order given, beginning with the first
+// after every successful connect, and leaves names to be resolved by the dial:
+// the library's own provider resolves once and shuffles.
+type inOrder struct {
+	servers []string
+	next    int
+}
+
+// Init keeps the servers of an earlier call: the library shuffles the list
+// that it passes.
+func (p *inOrder) Init(servers []string) error {
+	if p.servers == nil {
+		p.servers = servers
+	}
+	return nil
+}
+
+// Len returns the number of servers.
+func (p *inOrder) Len() int { return len(p.servers) }
+
+// Next returns the next server, and whether all were tried.
+func (p *inOrder) Next() (server string, retryStart bool) {
+	server = p.servers[p.next%len(p.servers)]
+	retryStart = p.next > 0 && p.next%len(p.servers) == 0
+	p.next++
+	return server, retryStart
+}
+
+// Connected notes success: the next connect begins with the first server.
+func (p *inOrder) Connected() { p.next = 0 }

@@ -1,0 +1,30 @@
+// Package watch is the source that observes a live ensemble through one
+// ZooKeeper session with persistent recursive watches (ZooKeeper 3.6+,
+// ZOOKEEPER-1416).
+//
+// # The tap
+//
+// The session belongs to the unmodified go-zookeeper client, which knows
+// neither addWatch nor the zxids of notifications. Between client and socket
+// stands a [link], which reads whole frames, checks and decodes them before
+// the client sees them, and hands what matters to the source in the order of
+// the wire: notifications, replies and pings with their zxids. In the other
+// direction it turns a marked Sync into addWatch. If it were ever missing, the
+// server would see a harmless Sync of a path that does not exist.
+//
+// # What the order of the wire gives
+//
+// A server queues notifications while it commits and never reads beside a
+// commit, so an answer arrives after every notification that it reflects. The
+// [follower] keeps notifications and answers in one queue in that order: a
+// notification leaves it with the first answer about its path, and the number
+// of later notifications before that answer tells which version each one
+// spoke of. One read a path is enough however often it changes.
+//
+// # Gaps
+//
+// Notifications of a lost connection are lost. After every new connection the
+// source adds its watches; whatever changed up to the zxid at which the server
+// confirmed them, and after the last zxid that the old connection told of, is
+// the gap. It is reported, and a walk over the roots shows what it left.
+package watch

@@ -1,0 +1,69 @@
+package watch
+
+import "zkwarden/audit"
+
+const (
+	// maxItems and maxBytes bound what waits to be handed over.
+	maxItems = 1 << 16
+	maxBytes = 64 << 20
+)
+
+// item is one observation on its way to the recorder, in the order of the wire.
+type item struct {
+	seen  audit.Seen
+	other audit.Observation // A Gap or Mark in place of seen.
+	walk  bool              // No observation: the walk begins when this is first.
+	done  bool              // Whether the answer that it waits for has come.
+	bytes int
+}
+
+// fifo keeps items in the order of the wire.
+type fifo struct {
+	items []*item
+	next  int // Items before it are gone.
+	bytes int // Data held by the items.
+}
+
+func (q *fifo) push(it *item) {
+	q.items = append(q.items, it)
+	q.bytes += it.bytes
+}
+
+func (q *fifo) prepend(items []*item) { q.items = append(items, q.rest()...); q.next = 0 }
+
+func (q *fifo) first() *item {
+	if q.next == len(q.items) {
+		return nil
+	}
+	return q.items[q.next]
+}
+
+func (q *fifo) last() *item {
+	if q.next == len(q.items) {
+		return nil
+	}
+	return q.items[len(q.items)-1]
+}
+
+func (q *fifo) pop() {
+	q.bytes -= q.items[q.next].bytes
+	q.items[q.next] = nil
+	q.next++
+	if q.next == len(q.items) || q.next > maxItems {
+		q.items, q.next = append(q.items[:0], q.items[q.next:]...), 0
+	}
+}
+
+// grow accounts for data that came with an answer.
+func (q *fifo) grow(it *item, bytes int) {
+	it.bytes += bytes
+	q.bytes += bytes
+}
+
+func (q *fifo) rest() []*item { return q.items[q.next:] }
+
+// full reports whether no more frames should be taken.
+func (q *fifo) full() bool { return len(q.items)-q.next >= maxItems }
+
+// heavy reports whether no more should be read unasked.
+func (q *fifo) heavy() bool { return q.full() || q.bytes >= maxBytes }

@@ -1,0 +1,319 @@
+package watch
+
+import (
+	"fmt"
+
+	"zkwarden/audit"
+)
+
+// follower turns the frames of one link into observations.
+type follower struct {
+	*tracker
+	link *link
+
+	fifo  fifo
+	open  []*item               // Hints whose zxid has no upper bound yet.
+	paths map[string]*pathState // Paths that wait for an answer.
+	spare []frame
+
+	// Requests to send: the link's own business first, then what hints wait
+	// for, then the walk.
+	control []request
+	hinted  []string
+	walking []request
+
+	unconfirmed map[string]bool // Roots whose watch the server has not confirmed.
+	watched     audit.Zxid      // The newest zxid at which a watch was confirmed.
+	caughtUp    audit.Zxid      // The zxid of the answer to Sync.
+
+	adopted  bool       // Whether the items that the last link left are in fifo.
+	recorded audit.Zxid // Changes through it were handed over by earlier links.
+	synced   bool       // Whether nothing that was missed is left to be shown.
+	last     audit.Zxid // The newest zxid of an answer or ping.
+	through  audit.Zxid // Everything at or before it was notified.
+	marked   audit.Zxid // The last mark's.
+
+	walk    int             // Requests of the walk that have no answer yet.
+	listing map[string]bool // The znodes whose children are among them.
+}
+
+// pathState is one path that waits for an answer.
+type pathState struct {
+	hints  []*item // Oldest first.
+	walk   bool    // Whether the walk wants the answer, too.
+	sent   bool    // Whether a read is under way.
+	hinted bool    // Whether it is in the queue of hinted paths.
+}
+
+func newFollower(t *tracker, l *link) *follower {
+	return &follower{
+		tracker: t, link: l, recorded: t.through,
+		paths: map[string]*pathState{}, unconfirmed: map[string]bool{}, listing: map[string]bool{},
+	}
+}
+
+// receive handles the frames that wait in the link's queue.
+func (f *follower) receive() error {
+	frames, ended := f.link.frames.drain(f.spare)
+	for i := range frames {
+		if err := f.handle(&frames[i]); err != nil {
+			return err
+		}
+	}
+	clear(frames) // Let go of the data.
+	f.spare = frames
+	if ended && len(frames) == 0 {
+		return errLinkClosed
+	}
+	if ended {
+		f.link.frames.wake()
+	}
+	return nil
+}
+
+func (f *follower) handle(fr *frame) error {
+	if fr.xid == xidNotification {
+		f.notified(fr)
+		return nil
+	}
+	f.advance(fr.zxid)
+	if fr.xid == xidPing {
+		f.mark()
+		return nil
+	}
+	switch fr.op {
+	case opAddWatch:
+		return f.confirmed(fr)
+	case opSync:
+		f.caughtUp = fr.zxid
+	case opGetData:
+		return f.answered(fr)
+	case opGetChildren2:
+		return f.listed(fr)
+	}
+	return nil
+}
+
+// advance notes that the server has applied zxid: everything up to it was
+// notified, and hints without an upper bound get one.
+func (f *follower) advance(zxid audit.Zxid) {
+	if zxid == 0 {
+		return
+	}
+	for _, it := range f.open {
+		it.seen.Until = zxid
+	}
+	f.open = f.open[:0]
+	f.last = max(f.last, zxid)
+	f.through = max(f.through, zxid)
+}
+
+func (f *follower) confirmed(fr *frame) error {
+	switch fr.code {
+	case 0:
+	case errUnimplemented, errMarshalling:
+		return fmt.Errorf("%w: %s answered code %d", ErrNoRecursiveWatch, f.link.RemoteAddr(), fr.code)
+	default:
+		return fmt.Errorf("add watch on %s: server answered code %d", fr.path, fr.code)
+	}
+	f.watched = max(f.watched, fr.zxid)
+	delete(f.unconfirmed, fr.path)
+	return nil
+}
+
+// notified queues the hint and asks for the znode.
+func (f *follower) notified(fr *frame) {
+	op, ok := hintOf(fr.event)
+	if fr.zxid != 0 {
+		// Others of the same transaction may follow.
+		f.through = max(f.through, fr.zxid-1)
+	}
+	if !ok || !f.scope.Wants(fr.path) || fr.zxid != 0 && fr.zxid <= f.recorded {
+		return
+	}
+	it := &item{seen: audit.Seen{Path: fr.path, Hint: op, Origin: audit.OriginWatch}}
+	if fr.zxid != 0 {
+		// Exact since ZooKeeper 3.9.0 (ZOOKEEPER-4655).
+		it.seen.After, it.seen.Until = fr.zxid, fr.zxid
+	} else {
+		it.seen.After = f.last
+		f.open = append(f.open, it)
+	}
+	f.fifo.push(it)
+	switch {
+	case !followable(fr.path):
+		it.seen.Read, it.done = audit.Denied, true
+	case op == audit.OpDeleted && fr.zxid != 0:
+		it.done = true // There is nothing left to ask.
+		f.wait(fr.path, it)
+	default:
+		f.wait(fr.path, it)
+		f.askHinted(fr.path)
+	}
+}
+
+func hintOf(event int32) (audit.Op, bool) {
+	switch event {
+	case eventCreated:
+		return audit.OpCreated, true
+	case eventDataChanged:
+		return audit.OpDataChanged, true
+	case eventDeleted:
+		return audit.OpDeleted, true
+	}
+	return "", false // Watches of children never reach a recursive watch (ZOOKEEPER-4475).
+}
+
+// wait puts the hint behind the others of its path. A deletion waits as well,
+// even if it needs no answer: it ends the incarnation of those before it.
+func (f *follower) wait(path string, it *item) {
+	st := f.paths[path]
+	if st == nil {
+		if it.done {
+			return
+		}
+		st = &pathState{}
+		f.paths[path] = st
+	}
+	st.hints = append(st.hints, it)
+}
+
+func (f *follower) askHinted(path string) {
+	if st := f.paths[path]; !st.sent && !st.hinted {
+		st.hinted = true
+		f.hinted = append(f.hinted, path)
+	}
+}
+
+// answered gives the answer to everything that waits for it.
+func (f *follower) answered(fr *frame) error {
+	st := f.paths[fr.path]
+	if st == nil {
+		return nil // A request of an earlier link that was sent on this one.
+	}
+	read, err := readOf(fr)
+	if err != nil {
+		return err
+	}
+	delete(f.paths, fr.path)
+	f.resolve(st.hints, fr, read)
+	if st.walk {
+		f.walked(fr, read)
+	}
+	return nil
+}
+
+func readOf(fr *frame) (audit.Read, error) {
+	switch fr.code {
+	case 0:
+		return audit.Found, nil
+	case errNoNode:
+		return audit.Absent, nil
+	case errNoAuth:
+		return audit.Denied, nil
+	}
+	return audit.NotRead, fmt.Errorf("read %s: server answered code %d", fr.path, fr.code)
+}
+
+// resolve hands an answer to hints of its path, newest first: the newest saw
+// the very state of the answer, and each change of data before it one version
+// less. Behind a deletion or creation lies another incarnation.
+func (f *follower) resolve(hints []*item, fr *frame, read audit.Read) {
+	var behind int32
+	same := true
+	for i := len(hints) - 1; i >= 0; i-- {
+		it := hints[i]
+		if it.seen.Hint == audit.OpDeleted {
+			same = false
+		}
+		if same || i == len(hints)-1 {
+			it.seen.Read, it.seen.At = read, fr.zxid
+		}
+		if same && read == audit.Found {
+			it.seen.Node, it.seen.Behind = fr.node, behind
+			f.fifo.grow(it, len(fr.node.Data))
+		}
+		switch it.seen.Hint {
+		case audit.OpDataChanged:
+			behind++
+		case audit.OpCreated:
+			same = false
+		}
+		it.done = true
+	}
+}
+
+// mark queues the news that everything so far was handed over, in place of an
+// older one that nothing has followed.
+func (f *follower) mark() {
+	if !f.synced {
+		return
+	}
+	m := audit.Mark{Zxid: f.last}
+	if it := f.fifo.last(); it != nil {
+		if older, ok := it.other.(audit.Mark); ok && !older.Walk {
+			it.other = m
+			return
+		}
+	}
+	f.marked = m.Zxid
+	f.fifo.push(&item{other: m, done: true})
+}
+
+// idleMark is a mark for when nothing waits to be handed over.
+func (f *follower) idleMark() (audit.Mark, bool) {
+	if !f.synced || f.last <= f.marked {
+		return audit.Mark{}, false
+	}
+	f.marked = f.last
+	return audit.Mark{Zxid: f.last}, true
+}
+
+// nextAsk returns the next request to send, and a nil channel when there is
+// none or too much is under way.
+func (f *follower) nextAsk(asks chan<- ask) (ask, chan<- ask) {
+	for len(f.hinted) > 0 && !f.waiting(f.hinted[0]) {
+		f.hinted = f.hinted[1:]
+	}
+	for n := len(f.walking); n > 0 && f.stale(f.walking[n-1]); n = len(f.walking) {
+		f.walking = f.walking[:n-1]
+	}
+	var r request
+	switch head := f.fifo.first(); {
+	case len(f.control) > 0:
+		r = f.control[0]
+	case len(f.hinted) > 0 && (!f.fifo.heavy() || head != nil && !head.done):
+		r = request{op: opGetData, path: f.hinted[0]}
+	case len(f.walking) > 0 && !f.fifo.heavy():
+		r = f.walking[len(f.walking)-1]
+	default:
+		return ask{}, nil
+	}
+	return ask{request: r, link: f.link}, asks
+}
+
+// asked notes that the request of nextAsk is under way.
+func (f *follower) asked() {
+	switch {
+	case len(f.control) > 0:
+		f.control = f.control[1:]
+	case len(f.hinted) > 0:
+		f.paths[f.hinted[0]].sent = true
+		f.hinted = f.hinted[1:]
+	default:
+		r := f.walking[len(f.walking)-1]
+		f.walking = f.walking[:len(f.walking)-1]
+		if r.op == opGetData {
+			f.paths[r.path].sent = true
+		}
+	}
+}
+
+// waiting reports whether a read of path is wanted and not yet under way.
+func (f *follower) waiting(path string) bool {
+	st := f.paths[path]
+	return st != nil && !st.sent
+}
+
+// stale reports whether an answer for the walk came before it was asked for.
+func (f *follower) stale(r request) bool { return r.op == opGetData && !f.waiting(r.path) }

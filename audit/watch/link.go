@@ -1,0 +1,229 @@
+package watch
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+
+	"zkwarden/audit"
+)
+
+const (
+	// maxFrame bounds one message of a server. Lists of children have no
+	// limit of their own; 17 MB have been seen in the field.
+	maxFrame = 128 << 20
+	// frameStep is how much of a frame is allocated before its bytes arrive.
+	frameStep = 1 << 20
+
+	// watchCarrier marks the Sync requests that the link turns into addWatch.
+	watchCarrier = "/.zkwarden.addWatch"
+
+	modePersistentRecursive = 1
+)
+
+var errTooLarge = errors.New("frame is too large")
+
+// link is one connection to a server, tapped. Client and source share it: the
+// client reads and writes, the source drains the queue.
+type link struct {
+	net.Conn
+	floor  audit.Zxid // Presented as the last zxid seen.
+	frames *queue
+
+	in        *bufio.Reader // Owned by the client's reading goroutine.
+	rest      []byte        // What the client has not taken of the current frame.
+	handshake bool          // Whether the connect response was read.
+
+	greeted bool // Whether the connect request was written; owned by the writing goroutine.
+
+	mu      sync.Mutex
+	pending map[int32]request
+}
+
+// newLink taps conn. floor is what the server is told to have been seen: it
+// refuses the session when it is behind that (ZooKeeperServer.java).
+func newLink(conn net.Conn, floor audit.Zxid) *link {
+	return &link{
+		Conn: conn, floor: floor, frames: newQueue(),
+		in: bufio.NewReaderSize(conn, 64<<10), pending: map[int32]request{},
+	}
+}
+
+// Read hands the client whole frames that were checked, in as many steps as
+// it likes.
+func (l *link) Read(p []byte) (int, error) {
+	if len(l.rest) == 0 {
+		raw, err := l.readFrame()
+		if err == nil {
+			err = l.note(raw[4:])
+		}
+		if err != nil {
+			l.frames.close()
+			return 0, err
+		}
+		l.rest = raw
+	}
+	n := copy(p, l.rest)
+	l.rest = l.rest[n:]
+	return n, nil
+}
+
+// readFrame returns length and body. It allocates as bytes arrive, not as
+// the length claims.
+func (l *link) readFrame() ([]byte, error) {
+	var length [4]byte
+	if _, err := io.ReadFull(l.in, length[:]); err != nil {
+		return nil, err
+	}
+	size := int64(binary.BigEndian.Uint32(length[:]))
+	if size > maxFrame {
+		return nil, fmt.Errorf("%w: %d bytes", errTooLarge, size)
+	}
+	raw := append(make([]byte, 0, 4+min(size, frameStep)), length[:]...)
+	for left := size; left > 0; {
+		step := min(left, frameStep)
+		start := len(raw)
+		raw = append(raw, make([]byte, step)...)
+		if _, err := io.ReadFull(l.in, raw[start:]); err != nil {
+			return nil, err
+		}
+		left -= step
+	}
+	return raw, nil
+}
+
+// note decodes a frame and queues it for the source.
+func (l *link) note(body []byte) error {
+	if !l.handshake {
+		l.handshake = true
+		return l.connectResponse(body)
+	}
+	f, err := decodeFrame(body, l.answered)
+	if err != nil {
+		return err
+	}
+	if !l.frames.push(f) {
+		return errors.New("the source does not keep up")
+	}
+	return nil
+}
+
+// connectResponse reads protocol version, timeout and session id. A session id
+// of zero means that the session has expired; the client then forgets the
+// connection without closing it.
+func (l *link) connectResponse(body []byte) error {
+	d := decoder{rest: body}
+	_, _, session := d.int32(), d.int32(), d.int64()
+	_ = d.buffer() // The session's password.
+	if d.err != nil {
+		return fmt.Errorf("decode connect response: %w", d.err)
+	}
+	if session == 0 {
+		l.frames.close()
+		return l.Conn.Close()
+	}
+	l.frames.open()
+	return nil
+}
+
+func (l *link) answered(xid int32) request {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r := l.pending[xid]
+	delete(l.pending, xid)
+	return r
+}
+
+// Write receives one whole frame a call, as the client makes them.
+func (l *link) Write(p []byte) (int, error) {
+	frame := p
+	if !l.greeted {
+		l.greeted = true
+		frame = l.connectRequest(p)
+	} else {
+		frame = l.outbound(p)
+	}
+	if _, err := l.Conn.Write(frame); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// connectRequest patches the last zxid seen, which follows the length and the
+// protocol version: the client counts replies only, and would accept a server
+// that is behind the notifications already seen.
+func (l *link) connectRequest(p []byte) []byte {
+	if len(p) < 16 {
+		return p
+	}
+	patched := append([]byte(nil), p...)
+	binary.BigEndian.PutUint64(patched[8:], uint64(l.floor))
+	return patched
+}
+
+// outbound remembers a request, and rewrites a marked Sync.
+func (l *link) outbound(p []byte) []byte {
+	if len(p) < 12 {
+		return p
+	}
+	d := decoder{rest: p[4:]}
+	xid := d.int32()
+	r := request{op: d.int32()}
+	switch r.op {
+	case opGetData, opGetChildren2, opSync:
+		r.path = d.string()
+	}
+	if root, marked := strings.CutPrefix(r.path, watchCarrier); marked && r.op == opSync {
+		if root == "" {
+			root = "/"
+		}
+		r = request{op: opAddWatch, path: root}
+		p = addWatchFrame(xid, root)
+	}
+	if xid >= 0 {
+		l.mu.Lock()
+		l.pending[xid] = r
+		l.mu.Unlock()
+	}
+	return p
+}
+
+func addWatchFrame(xid int32, root string) []byte {
+	p := make([]byte, 4, 20+len(root))
+	p = binary.BigEndian.AppendUint32(p, uint32(xid))
+	p = binary.BigEndian.AppendUint32(p, opAddWatch)
+	p = binary.BigEndian.AppendUint32(p, uint32(len(root)))
+	p = append(p, root...)
+	p = binary.BigEndian.AppendUint32(p, modePersistentRecursive)
+	binary.BigEndian.PutUint32(p, uint32(len(p)-4))
+	return p
+}
+
+// accepted reports whether the server accepted the session.
+func (l *link) accepted() bool {
+	select {
+	case <-l.frames.opened:
+		return true
+	default:
+		return false
+	}
+}
+
+// carrier is the path of the Sync that asks for a recursive watch on root.
+func carrier(root string) string {
+	if root == "/" {
+		return watchCarrier
+	}
+	return watchCarrier + root
+}
+
+// Close ends the connection, for the client and for the source.
+func (l *link) Close() error {
+	l.frames.close()
+	return l.Conn.Close()
+}

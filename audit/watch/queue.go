@@ -1,0 +1,73 @@
+package watch
+
+import "sync"
+
+// maxQueued bounds the frames that wait for the source. Replies are few, as
+// the source asks for a bounded number of reads; the bound is for
+// notifications.
+const maxQueued = 1 << 17
+
+// queue hands frames from the client's reading goroutine to the source. It
+// never blocks the former: a queue that is full closes, which is a gap.
+type queue struct {
+	ready  chan struct{} // Has a token when there is news: frames, or the end.
+	opened chan struct{} // Closed when the server has accepted the session.
+
+	mu       sync.Mutex
+	frames   []frame
+	closed   bool
+	overflow bool
+}
+
+func newQueue() *queue {
+	return &queue{ready: make(chan struct{}, 1), opened: make(chan struct{})}
+}
+
+// open announces that the session stands. It is called once at most.
+func (q *queue) open() { close(q.opened) }
+
+// push reports false when the queue is closed or has just overflowed.
+func (q *queue) push(f frame) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return false
+	}
+	if len(q.frames) >= maxQueued {
+		q.overflow, q.closed = true, true
+		q.wake()
+		return false
+	}
+	q.frames = append(q.frames, f)
+	q.wake()
+	return true
+}
+
+// drain returns the frames that wait, and whether no more will come. spare is
+// reused for the frames to come.
+func (q *queue) drain(spare []frame) (frames []frame, ended bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	frames, q.frames = q.frames, spare[:0]
+	return frames, q.closed
+}
+
+func (q *queue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
+	q.wake()
+}
+
+func (q *queue) overflowed() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.overflow
+}
+
+func (q *queue) wake() {
+	select {
+	case q.ready <- struct{}{}:
+	default:
+	}
+}

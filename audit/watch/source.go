@@ -1,0 +1,205 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-kit/log"
+	"github.com/go-kit/log/level"
+	"github.com/go-zookeeper/zk"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"zkwarden/audit"
+)
+
+const (
+	// readers is how many requests are in flight at most.
+	readers = 128
+	// unsupportedPause is the wait before a server that refused the watch is
+	// asked again: it may have been upgraded.
+	unsupportedPause = time.Minute
+)
+
+// ErrNoRecursiveWatch means that the server does not offer persistent
+// recursive watches: it is older than ZooKeeper 3.6, or it runs the optimized
+// watch manager.
+var ErrNoRecursiveWatch = errors.New("server has no persistent recursive watches (needs ZooKeeper 3.6 or newer with the default watch manager)")
+
+// Options configures a source; all but Registry are required.
+type Options struct {
+	Servers        []string // host:port; the first is preferred. Names are resolved at every connect.
+	SessionTimeout time.Duration
+	Dial           func(ctx context.Context, network, address string) (net.Conn, error)
+	Logger         log.Logger
+	Registry       prometheus.Registerer
+}
+
+// Source observes an ensemble through one session. It implements
+// [audit.Source]; Run may be called once at a time.
+type Source struct {
+	Options
+	walked    atomic.Uint64
+	connected prometheus.Gauge
+	problem   atomic.Pointer[error]
+}
+
+// New prepares a source; it connects when it runs.
+func New(o Options) *Source {
+	return &Source{Options: o, connected: newConnected(o.Registry)}
+}
+
+// Walked returns the znodes read by the walk that runs, or by the last one.
+func (s *Source) Walked() uint64 { return s.walked.Load() }
+
+// Err returns why the source does not observe, or nil while it does.
+func (s *Source) Err() error {
+	if err := s.problem.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+func (s *Source) report(err error) {
+	if err == nil {
+		s.problem.Store(nil)
+		s.connected.Set(1)
+		return
+	}
+	s.problem.Store(&err)
+	s.connected.Set(0)
+}
+
+// Run implements [audit.Source].
+func (s *Source) Run(ctx context.Context, from audit.Zxid, scope audit.Scope, known audit.Known, out chan<- audit.Observation) error {
+	s.report(errors.New("not connected to ZooKeeper yet"))
+	t := &tracker{source: s, scope: scope, known: known, out: out, through: from, reason: audit.GapRestart}
+	for {
+		err := s.session(ctx, t)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		s.report(err)
+		level.Error(s.Logger).Log("msg", "cannot watch", "err", err, "retryIn", unsupportedPause)
+		if err := pause(ctx, unsupportedPause); err != nil {
+			return err
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d + rand.N(d/4))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// session runs one client of the library until ctx is done or the server
+// turns out not to support the watch.
+func (s *Source) session(ctx context.Context, t *tracker) error {
+	d := &dialer{ctx: ctx, dial: s.Dial, links: make(chan *link, 1), logger: s.Logger}
+	d.floor.Store(uint64(t.through))
+	conn, events, err := zk.Connect(s.Servers, s.SessionTimeout,
+		zk.WithDialer(d.connect), zk.WithHostProvider(&inOrder{servers: s.Servers}), zk.WithMaxBufferSize(maxFrame),
+		zk.WithLogger(clientLogger{s.Logger}), zk.WithLogInfo(false))
+	if err != nil {
+		return fmt.Errorf("connect to ZooKeeper: %w", err)
+	}
+	asks := make(chan ask)
+	var pool sync.WaitGroup
+	for range readers {
+		pool.Go(func() { read(conn, asks) })
+	}
+	defer func() {
+		close(asks)
+		d.stop()
+		conn.Close()
+		for range events {
+			// The channel closes when the client's last goroutine has ended.
+		}
+		pool.Wait()
+	}()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case l := <-d.links:
+			err := t.follow(ctx, l, asks)
+			if errors.Is(err, ErrNoRecursiveWatch) || ctx.Err() != nil {
+				return err
+			}
+			d.floor.Store(uint64(t.through))
+			if l.accepted() {
+				s.report(fmt.Errorf("connection to ZooKeeper lost: %w", err))
+				level.Warn(s.Logger).Log("msg", "connection to ZooKeeper lost", "server", l.RemoteAddr(), "err", err)
+			}
+		}
+	}
+}
+
+// ask is one request for the client library; its answer arrives at the link.
+type ask struct {
+	request
+	link *link
+}
+
+// read carries requests to the library. The results are ignored, since the
+// link has decoded them in the order of the wire. A request that never reached
+// the server has no answer, so its link is given up.
+func read(conn *zk.Conn, asks <-chan ask) {
+	for a := range asks {
+		var err error
+		switch a.op {
+		case opGetData:
+			_, _, err = conn.Get(a.path)
+		case opGetChildren2:
+			_, _, err = conn.Children(a.path)
+		case opAddWatch:
+			_, err = conn.Sync(carrier(a.path))
+		case opSync:
+			_, err = conn.Sync(a.path)
+		}
+		if unsent(err) {
+			_ = a.link.Close() // It is closed already in all cases but a defect.
+		}
+	}
+}
+
+func unsent(err error) bool {
+	for _, local := range []error{
+		zk.ErrConnectionClosed, zk.ErrClosing, zk.ErrNoServer, zk.ErrSessionExpired, zk.ErrInvalidPath, zk.ErrShortBuffer,
+	} {
+		if errors.Is(err, local) {
+			return true
+		}
+	}
+	return false
+}
+
+func newConnected(reg prometheus.Registerer) prometheus.Gauge {
+	gauge := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "zkwarden_audit_connected",
+		Help: "Whether the auditor's session is connected and its watches are confirmed.",
+	})
+	if reg != nil {
+		reg.MustRegister(gauge)
+	}
+	return gauge
+}
+
+// clientLogger receives the library's messages, which are of interest only to
+// someone who looks for a defect.
+type clientLogger struct{ log.Logger }
+
+func (l clientLogger) Printf(format string, args ...any) {
+	level.Debug(l.Logger).Log("msg", "zookeeper client", "text", fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,203 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/go-kit/log/level"
+
+	"zkwarden/audit"
+)
+
+var errLinkClosed = errors.New("connection closed")
+
+// tracker is what lasts from one link to the next.
+type tracker struct {
+	source *Source
+	scope  audit.Scope
+	known  audit.Known
+	out    chan<- audit.Observation
+
+	through  audit.Zxid // Everything at or before it was handed over.
+	complete bool       // Whether a walk of this run has been completed.
+	reason   string     // Of the next gap.
+	left     []*item    // Notifications that the last link could not hand over.
+}
+
+// follow observes through one link until it closes.
+func (t *tracker) follow(ctx context.Context, l *link, asks chan<- ask) error {
+	defer l.Close() //nolint:errcheck // Nothing more is expected of it.
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-l.frames.ready:
+		if !l.accepted() {
+			return errLinkClosed
+		}
+		l.frames.wake()
+	case <-l.frames.opened:
+	}
+	f := newFollower(t, l)
+	err := f.establish(ctx, asks)
+	if err == nil {
+		err = f.run(ctx, asks)
+	}
+	t.leave(f)
+	if l.frames.overflowed() {
+		t.reason = audit.GapOverflow
+	}
+	return err
+}
+
+// leave keeps what the next link needs. A walk that did not end has shown
+// only a part of what its gap left, so the next gap begins where it began.
+func (t *tracker) leave(f *follower) {
+	if f.adopted {
+		t.left = nil
+	}
+	for _, it := range f.fifo.rest() {
+		if it.seen.Hint != "" && f.adopted {
+			t.left = append(t.left, it)
+		}
+	}
+	t.reason = audit.GapReconnect
+	if f.synced {
+		t.through, t.complete = f.through, true
+	}
+}
+
+// establish adds the watches and finds out what was missed: everything after
+// through, up to the zxid at which the server confirmed the watches.
+func (f *follower) establish(ctx context.Context, asks chan<- ask) error {
+	for _, root := range f.scope.Roots() {
+		f.control = append(f.control, request{op: opAddWatch, path: root})
+		f.unconfirmed[root] = true
+	}
+	if err := f.until(ctx, asks, func() bool { return len(f.unconfirmed) == 0 }); err != nil {
+		return err
+	}
+	gap := audit.Gap{After: f.tracker.through, Until: f.watched, Reason: f.reason}
+	if f.watched < f.tracker.through {
+		// The server is behind the last one. Either it lags, and shows again
+		// what is known, or the ensemble has forgotten it.
+		f.control = append(f.control, request{op: opSync, path: "/"})
+		if err := f.until(ctx, asks, func() bool { return f.caughtUp != 0 }); err != nil {
+			return err
+		}
+		if f.caughtUp < f.tracker.through {
+			gap.Until, gap.Reason = f.caughtUp, audit.GapHistoryRewritten
+			f.tracker.through, f.tracker.left, f.recorded = 0, nil, 0
+		}
+	}
+	f.adopt(gap)
+	f.source.report(nil)
+	level.Info(f.source.Logger).Log("msg", "watching", "server", f.link.RemoteAddr(), "zxid", f.watched, "walk", !f.synced)
+	return nil
+}
+
+// adopt puts what the last link left, and the gap, before everything that this
+// link tells.
+func (f *follower) adopt(gap audit.Gap) {
+	t := f.tracker
+	first := make([]*item, 0, len(t.left)+2)
+	for _, it := range t.left {
+		if it.seen.Until == 0 {
+			it.seen.Until = f.watched
+		}
+		it.done = true
+		first = append(first, it)
+	}
+	rewritten := gap.Reason == audit.GapHistoryRewritten
+	nothingMissed := t.complete && gap.Until <= gap.After && !rewritten
+	if nothingMissed {
+		f.synced = true
+		f.through = max(f.through, t.through)
+	} else {
+		if gap.After != 0 {
+			first = append(first, &item{other: gap, done: true})
+		}
+		first = append(first, &item{walk: true, done: true})
+	}
+	f.fifo.prepend(first)
+	f.adopted = true
+}
+
+// until handles frames until done, without handing anything over: what the
+// last link left comes first.
+func (f *follower) until(ctx context.Context, asks chan<- ask, done func() bool) error {
+	for !done() {
+		next, asking := f.nextAsk(asks)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case asking <- next:
+			f.asked()
+		case <-f.link.frames.ready:
+			if err := f.receive(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// run hands over what the link tells until it closes.
+func (f *follower) run(ctx context.Context, asks chan<- ask) error {
+	for {
+		if err := f.beginWalk(ctx); err != nil {
+			return err
+		}
+		head, out := f.head()
+		next, asking := f.nextAsk(asks)
+		ready := f.link.frames.ready
+		if f.fifo.full() {
+			ready = nil // Let the link's queue fill up, and overflow at last.
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case out <- head:
+			f.fifo.pop()
+		case asking <- next:
+			f.asked()
+		case <-ready:
+			if err := f.receive(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// beginWalk starts the walk when everything before it was handed over, and
+// the recorder has applied it.
+func (f *follower) beginWalk(ctx context.Context) error {
+	if it := f.fifo.first(); it == nil || !it.walk {
+		return nil
+	}
+	if err := f.known.Settle(ctx); err != nil {
+		return fmt.Errorf("wait for the recorder: %w", err)
+	}
+	f.fifo.pop()
+	f.startWalk()
+	return nil
+}
+
+// head returns the oldest observation and where to send it, or a nil channel
+// while it waits for its answer.
+func (f *follower) head() (audit.Observation, chan<- audit.Observation) {
+	it := f.fifo.first()
+	switch {
+	case it == nil:
+		if o, ok := f.idleMark(); ok {
+			f.fifo.push(&item{other: o, done: true})
+			return o, f.out
+		}
+		return nil, nil
+	case !it.done || it.seen.Path != "" && it.seen.Until == 0 && it.seen.Hint != "":
+		return nil, nil
+	case it.other != nil:
+		return it.other, f.out
+	}
+	return it.seen, f.out
+}
