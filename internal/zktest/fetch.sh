@@ -139,6 +139,7 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 for version in "${@:-$default}"; do
 	case $version in
+	*[!0-9A-Za-z.-]*) die "not a version: $version" ;;
 	[0-9]*.[0-9]*.[0-9]*) ;;
 	*) die "not a version: $version" ;;
 	esac

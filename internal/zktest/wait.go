@@ -18,14 +18,19 @@ func (e *permanentError) Unwrap() error { return e.err }
 func until(ctx context.Context, what string, condition func() error) error {
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
+	var missing error
 	for {
-		missing := condition()
+		err := condition()
 		var permanent *permanentError
 		switch {
-		case missing == nil:
+		case err == nil:
 			return nil
-		case errors.As(missing, &permanent):
+		case errors.As(err, &permanent):
 			return fmt.Errorf("wait until %s: %w", what, permanent.err)
+		}
+		// What the context itself cut short tells less than what was missing before.
+		if missing == nil || !expired(ctx) {
+			missing = err
 		}
 		select {
 		case <-ctx.Done():
@@ -33,4 +38,11 @@ func until(ctx context.Context, what string, condition func() error) error {
 		case <-ticker.C:
 		}
 	}
+}
+
+// expired is ctx.Err() != nil, a moment earlier: a dial that the deadline ends
+// returns before the context knows.
+func expired(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ctx.Err() != nil || ok && !time.Now().Before(deadline)
 }
