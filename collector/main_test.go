@@ -16,9 +16,12 @@ import (
 	"zkwarden/internal/fourletter"
 )
 
-// update records the replies of real servers of every version, and the pages
-// that come of them, into testdata.
-var update = flag.Bool("update", false, "record testdata from real servers")
+// The flags that renew testdata: the replies of real servers of every version,
+// and the pages that come of the replies.
+var (
+	recording = flag.Bool("record", false, "record the replies of real servers in testdata; implies -update")
+	update    = flag.Bool("update", false, "write the pages in testdata")
+)
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"bytes"
 	"cmp"
 	"maps"
 	"math"
@@ -143,11 +144,12 @@ func number(text []byte) (float64, bool) {
 }
 
 // putUnknown keeps a number under a name made of the key, while there is room
-// and the name is free.
+// and the name is free. A key with labels in it, as the Prometheus metrics
+// provider prints them unescaped, is only counted.
 func (s *samples) putUnknown(key, value []byte) {
 	s.unknownKeys++
 	v, ok := number(value)
-	if !ok || len(s.unknown) >= maxUnknown || len(key) == 0 || len(key) > maxName {
+	if !ok || len(s.unknown) >= maxUnknown || len(key) == 0 || len(key) > maxName || bytes.IndexByte(key, '{') >= 0 {
 		return
 	}
 	name := prefix + sanitize(key)

@@ -41,7 +41,7 @@ func requestCounters() []metric {
 	return rows(counter, []row{
 		{"prep_processor_request_queued", "prep_processor_requests_queued_total", each, "3.6.0", "Requests queued for preparation."},
 		{"sync_processor_request_queued", "sync_processor_requests_queued_total", each, "3.6.0", "Requests queued for the transaction log."},
-		{"request_commit_queued", "commit_processor_commits_queued_total", each, "3.6.0", "Commits queued for the commit processor."},
+		{"request_commit_queued", "request_commits_queued_total", each, "3.6.0", "Commits queued for the commit processor."},
 		{"outstanding_changes_queued", "outstanding_changes_queued_total", each, "3.6.0", "Uncommitted changes queued."},
 		{"outstanding_changes_removed", "outstanding_changes_removed_total", each, "3.6.0", "Uncommitted changes taken off the queue."},
 		{"requests_not_forwarded_to_commit_processor", "requests_not_forwarded_to_commit_processor_total", each, "3.7.0", "Forwarded requests that the leader kept from its commit processor."},

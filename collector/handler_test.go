@@ -1,0 +1,194 @@
+package collector
+
+import (
+	"bytes"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"zkwarden/internal/fourletter"
+	"zkwarden/internal/zktest"
+)
+
+// fake serves every connection with answer until the test ends.
+func fake(t *testing.T, answer func(net.Conn)) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var (
+		all   sync.WaitGroup
+		mu    sync.Mutex
+		conns []net.Conn
+	)
+	all.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			conns = append(conns, conn)
+			mu.Unlock()
+			all.Go(func() {
+				defer conn.Close()
+				answer(conn)
+			})
+		}
+	})
+	t.Cleanup(func() {
+		listener.Close()
+		mu.Lock()
+		for _, conn := range conns {
+			conn.Close()
+		}
+		mu.Unlock()
+		all.Wait()
+	})
+	return listener.Addr().String()
+}
+
+func hang(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
+
+func say(text string) func(net.Conn) {
+	return func(conn net.Conn) {
+		if _, err := io.ReadFull(conn, make([]byte, 4)); err == nil {
+			_, _ = io.WriteString(conn, text)
+		}
+	}
+}
+
+// flood sends 100 MiB of chunk.
+func flood(chunk string) func(net.Conn) {
+	return func(conn net.Conn) {
+		for sent := 0; sent < 100<<20; sent += len(chunk) {
+			if _, err := io.WriteString(conn, chunk); err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Whatever the target does, the page comes in time, says that the server is down
+// or serves nobody, and why.
+func TestBadTargets(t *testing.T) {
+	certs := zktest.Certs(t, zktest.CertOptions{})
+	pair, err := tls.LoadX509KeyPair(certs.ServerCert, certs.ServerKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secure := func(conn net.Conn) {
+		_ = tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{pair}}).Handshake()
+	}
+	refuses, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	refuses.Close()
+	own := &fourletter.TLSFiles{CAFile: certs.CA}
+	for name, tc := range map[string]struct {
+		addr   string
+		tls    *fourletter.TLSFiles
+		up     string
+		reason string
+	}{
+		"refuses":                {refuses.Addr().String(), nil, "0", "refused"},
+		"hangs after accept":     {fake(t, hang), nil, "0", "timeout"},
+		"hangs in a line":        {fake(t, func(c net.Conn) { _, _ = io.WriteString(c, "zk_ver"); hang(c) }), nil, "0", "timeout"},
+		"closes at once":         {fake(t, func(net.Conn) {}), nil, "0", "empty_reply"},
+		"half a line":            {fake(t, say("zk_ver")), nil, "0", "truncated"},
+		"garbage":                {fake(t, say("\x00\xff\n\t\n")), nil, "0", "parse"},
+		"100 MiB":                {fake(t, flood(strings.Repeat("x", 1<<20))), nil, "0", "too_large"},
+		"100 MiB of lines":       {fake(t, flood(strings.Repeat("x y z\n", 100_000))), nil, "0", "too_large"},
+		"100 MiB of keys":        {fake(t, flood(strings.Repeat("zk_x\t1\n", 100_000))), nil, "1", "too_large"},
+		"serves nobody":          {fake(t, say("This ZooKeeper instance is not currently serving requests\n")), nil, "1", "not_serving"},
+		"TLS where plain meant":  {fake(t, secure), nil, "0", "timeout"},
+		"plain where TLS meant":  {fake(t, say("not a handshake")), own, "0", "tls"},
+		"hangs where TLS meant":  {fake(t, hang), own, "0", "timeout"},
+		"closes where TLS meant": {fake(t, func(net.Conn) {}), own, "0", "tls"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := start(t, Options{
+				Addr: tc.addr, Timeout: time.Minute,
+				Client: &fourletter.Client{Dialer: &fourletter.Dialer{TLS: tc.tls}},
+			})
+			wait := time.Second
+			if tc.reason == "too_large" {
+				// Reading up to the cap takes its time with the race detector on.
+				wait = 30 * time.Second
+			}
+			begin := time.Now()
+			page := get(t, c, strconv.FormatFloat(wait.Seconds(), 'f', -1, 64))
+			if took := time.Since(begin); took > wait {
+				t.Errorf("page after %s, while the scraper waits for %s", took, wait)
+			}
+			wants(t, page, "zookeeper_up "+tc.up, "zookeeper_serving 0",
+				`zookeeper_word_failure{reason="`+tc.reason+`",word="mntr"} 1`,
+				`zookeeper_server_state{state="leader"} 0`)
+		})
+	}
+}
+
+// A flood costs the cap of neither time nor memory: it is read as a stream.
+func TestFloodMemory(t *testing.T) {
+	addr := fake(t, func(conn net.Conn) {
+		chunk := bytes.Repeat([]byte("zk_sum_nnnnnnnnnnnnnnnnnnnnnnnnnnnn_write_per_namespace\t1\n"), 10_000)
+		for i := 0; i < 100<<20; i += len(chunk) {
+			for j := 0; j < len(chunk); j += 1 + bytes.IndexByte(chunk[j:], '\n') {
+				chunk[j+7+(i+j)%20] = byte('a' + (i+j/7)%26)
+			}
+			if _, err := conn.Write(chunk); err != nil {
+				return
+			}
+		}
+	})
+	c := start(t, Options{Addr: addr, Timeout: time.Minute})
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	page := get(t, c, "")
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	wants(t, page, `zookeeper_word_failure{reason="too_large",word="mntr"} 1`)
+	if grown := int64(after.Sys) - int64(before.Sys); grown > 24<<20 {
+		t.Errorf("the process took %d MiB from the system", grown>>20)
+	}
+	if strings.Count(page, "zookeeper_namespace_write_bytes_sum{") > maxEntries {
+		t.Error("more namespaces than the cap")
+	}
+}
+
+func TestHandlerMethods(t *testing.T) {
+	handler := Handler(start(t, Options{Client: script{}}), prometheus.NewRegistry())
+	for method, want := range map[string]int{
+		http.MethodGet: http.StatusOK, http.MethodHead: http.StatusOK,
+		http.MethodPost: http.StatusMethodNotAllowed, http.MethodDelete: http.StatusMethodNotAllowed,
+	} {
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, "/metrics", nil))
+		if w.Code != want {
+			t.Errorf("%s: status %d, want %d", method, w.Code, want)
+		}
+	}
+}
+
+// The exporter's own metrics stand on the same page.
+func TestHandlerOwnMetrics(t *testing.T) {
+	own := prometheus.NewRegistry()
+	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "zkwarden_build_info", Help: "Build."})
+	build.Set(1)
+	own.MustRegister(build)
+	w := httptest.NewRecorder()
+	Handler(start(t, Options{Client: script{}}), own).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+	wants(t, w.Body.String(), "zkwarden_build_info 1", "zookeeper_up 0")
+}

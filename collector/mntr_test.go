@@ -1,0 +1,219 @@
+package collector
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+
+	"zkwarden/internal/fourletter"
+)
+
+func TestMntrLines(t *testing.T) {
+	type got struct {
+		Values     map[string]float64 // The name and the label to the value or sum.
+		Unknown    map[string]float64
+		Unparsable int
+	}
+	for name, tc := range map[string]struct {
+		mntr string
+		want got
+	}{
+		"gauge":                        {"zk_znode_count\t5\n", got{Values: map[string]float64{"zookeeper_znodes": 5}}},
+		"Java double":                  {"zk_znode_count\t1.0E7\n", got{Values: map[string]float64{"zookeeper_znodes": 1e7}}},
+		"CRLF":                         {"zk_znode_count\t5\r\n", got{Values: map[string]float64{"zookeeper_znodes": 5}}},
+		"beyond int64":                 {"zk_max_file_descriptor_count\t18446744073709551615\n", got{Values: map[string]float64{"zookeeper_max_file_descriptors": 1 << 64}}},
+		"milliseconds":                 {"zk_uptime\t9300\n", got{Values: map[string]float64{"zookeeper_uptime_seconds": 9.3}}},
+		"counter":                      {"zk_looking_count\t1.0\n", got{Values: map[string]float64{"zookeeper_looking_total": 1}}},
+		"old name":                     {"zk_followers\t2\n", got{Values: map[string]float64{"zookeeper_learners": 2}}},
+		"summary":                      {"zk_avg_fsynctime\t7.5\nzk_cnt_fsynctime\t2\nzk_sum_fsynctime\t15\n", got{Values: map[string]float64{"zookeeper_fsync_seconds": 0.015}}},
+		"summary with percentiles":     {"zk_cnt_readlatency\t1\nzk_sum_readlatency\t2\nzk_p999_readlatency\t2\n", got{Values: map[string]float64{"zookeeper_read_latency_seconds": 0.002}}},
+		"negative sum, clocks differ":  {"zk_cnt_propagation_latency\t1\nzk_sum_propagation_latency\t-5\n", got{Values: map[string]float64{"zookeeper_propagation_latency_seconds": -0.005}}},
+		"half a summary":               {"zk_sum_fsynctime\t15\n", got{}},
+		"lifetime":                     {"zk_avg_latency\t1.5\nzk_max_latency\t9\nzk_min_latency\t0\n", got{}},
+		"gauge that looks like a part": {"zk_max_proposal_size\t48\n", got{Values: map[string]float64{"zookeeper_max_proposal_size_bytes": 48}}},
+		"size not yet known":           {"zk_last_proposal_size\t-1\nzk_min_client_response_size\t-1\n", got{}},
+		"learner":                      {"zk_cnt_0_ack_latency\t1\nzk_sum_0_ack_latency\t4\n", got{Values: map[string]float64{"zookeeper_ack_latency_seconds 0": 0.004}}},
+		"learner that is no number":    {"zk_sum_x_ack_latency\t4\n", got{Unknown: map[string]float64{"zookeeper_sum_x_ack_latency": 4}}},
+		"namespace": {
+			"zk_cnt_my-ns.a_write_per_namespace\t1\nzk_sum_my-ns.a_write_per_namespace\t4\n",
+			got{Values: map[string]float64{"zookeeper_namespace_write_bytes my-ns.a": 4}},
+		},
+		"namespace with blanks": {
+			"zk_cnt_ a b_read_per_namespace\t1\nzk_sum_ a b_read_per_namespace\t4\n",
+			got{Values: map[string]float64{"zookeeper_namespace_read_bytes  a b": 4}},
+		},
+		"namespace named like a set": {
+			"zk_cnt_x_write_per_namespace_read_per_namespace\t1\nzk_sum_x_write_per_namespace_read_per_namespace\t4\n",
+			got{Values: map[string]float64{"zookeeper_namespace_read_bytes x_write_per_namespace": 4}},
+		},
+		"namespace named like a part": {
+			"zk_avg_x_quota_count_limit_per_namespace\t4\n",
+			got{Values: map[string]float64{"zookeeper_namespace_quota_znodes_limit avg_x": 4}},
+		},
+		"namespace with a quote": {
+			"zk_a\"{b}_quota_bytes_usage_per_namespace\t4\n",
+			got{Values: map[string]float64{"zookeeper_namespace_quota_used_bytes a\"{b}": 4}},
+		},
+		"namespace of invalid UTF-8": {
+			"zk_a\xff_quota_bytes_usage_per_namespace\t4\n",
+			got{Values: map[string]float64{"zookeeper_namespace_quota_used_bytes a\uFFFD": 4}},
+		},
+		"no quota":                {"zk_a_quota_bytes_limit_per_namespace\t-1\nzk_b_quota_count_limit_per_namespace\t-2\n", got{}},
+		"operation":               {"zk_op_count_get_data\t4\n", got{Values: map[string]float64{"zookeeper_client_operations_by_type_total get_data": 4}}},
+		"value that is no number": {"zk_znode_count\tmany\n", got{Unparsable: 1}},
+		"value that is empty":     {"zk_znode_count\t\n", got{Unparsable: 1}},
+		"value that is NaN":       {"zk_znode_count\tNaN\n", got{Unparsable: 1}},
+		"value that is infinite":  {"zk_znode_count\tInfinity\n", got{Unparsable: 1}},
+		"counter below zero":      {"zk_looking_count\t-4\n", got{Unparsable: 1}},
+		"second TAB":              {"zk_znode_count\t5\t6\n", got{Unparsable: 1}},
+		"no TAB":                  {"zk_znode_count 5\nzk_uptime\t0\n", got{Values: map[string]float64{"zookeeper_uptime_seconds": 0}, Unparsable: 1}},
+		"other prefix":            {"znode_count\t5\nzk_uptime\t0\n", got{Values: map[string]float64{"zookeeper_uptime_seconds": 0}, Unparsable: 1}},
+		"long line":               {"zk_uptime\t0\nzk_" + strings.Repeat("x", 3*maxLine) + "\t1\nzk_znode_count\t5\n", got{Values: map[string]float64{"zookeeper_uptime_seconds": 0, "zookeeper_znodes": 5}, Unparsable: 1}},
+		"unknown":                 {"zk_Brand.new-key\t5\n", got{Unknown: map[string]float64{"zookeeper_brand_new_key": 5}}},
+		"unknown that is no number": {
+			"zk_mood\tgood\n", got{},
+		},
+		"unknown under a name of the table":      {"zk_znodes\t5\nzk_fsync_seconds_sum\t1\nzk_up\t0\n", got{}},
+		"unknown twice":                          {"zk_new-key\t5\nzk_new.key\t6\n", got{Unknown: map[string]float64{"zookeeper_new_key": 5}}},
+		"line of the Prometheus provider":        {"zk_ack_latency{key=\"1\",quantile=\"0.5\"}\tNaN\n", got{}},
+		"Prometheus provider, blank in a label":  {"zk_jvm_memory_pool_bytes_max{pool=\"Compressed Class Space\"}\t1.0\n", got{}},
+		"Prometheus provider, quote in a label":  {"zk_quota_count_limit_per_namespace{key=\"a\"b\"}\t1.0\n", got{}},
+		"strings":                                {"zk_version\t3.9.5\nzk_server_state\tleader\nzk_peer_state\tleading - broadcast\n", got{}},
+		"keys that are hardly there":             {"zk_\t1\nzk__\t2\n", got{Unknown: map[string]float64{"zookeeper__": 2}}},
+		"set without an entry":                   {"zk_cnt__write_per_namespace\t1\n", got{Unknown: map[string]float64{"zookeeper_cnt__write_per_namespace": 1}}},
+		"a percentile that a basic one lacks":    {"zk_p50_fsynctime\t1\n", got{Unknown: map[string]float64{"zookeeper_p50_fsynctime": 1}}},
+		"a part of what is no summary":           {"zk_sum_znode_count\t1\n", got{Unknown: map[string]float64{"zookeeper_sum_znode_count": 1}}},
+		"number of observations that is missing": {"zk_cnt_fsynctime\t-1\nzk_sum_fsynctime\t1\n", got{Unparsable: 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSamples(newTable())
+			if _, err := readMntr(strings.NewReader(tc.mntr), s); err != nil {
+				t.Fatal(err)
+			}
+			have := got{Unparsable: s.unparsable}
+			for id, v := range s.values {
+				if v.complete() {
+					if have.Values == nil {
+						have.Values = map[string]float64{}
+					}
+					have.Values[strings.TrimSuffix(id.name+" "+id.label, " ")] = v.value
+				}
+			}
+			if len(s.unknown) > 0 {
+				have.Unknown = maps.Clone(s.unknown)
+			}
+			if diff := cmp.Diff(tc.want, have); diff != "" {
+				t.Errorf("samples (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestMntrEnds(t *testing.T) {
+	for name, tc := range map[string]struct {
+		mntr  string
+		want  error
+		lines int
+	}{
+		"whole":                     {"zk_uptime\t1\nzk_znode_count\t12\n", nil, 2},
+		"cut in a key":              {"zk_uptime\t1\nzk_znode_c", errTruncated, 1},
+		"cut in a value":            {"zk_uptime\t1\nzk_znode_count\t1", errTruncated, 1},
+		"cut in the first line":     {"zk_vers", errTruncated, 0},
+		"cut in a long line":        {"zk_uptime\t1\nzk_" + strings.Repeat("x", 2*maxLine), errTruncated, 1},
+		"nothing of mntr in it":     {"<html>\n</html>\n", errGarbage, 0},
+		"garbage without a newline": {strings.Repeat("\x00", 100), errTruncated, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSamples(newTable())
+			lines, err := readMntr(strings.NewReader(tc.mntr), s)
+			if !errors.Is(err, tc.want) || lines != tc.lines {
+				t.Errorf("%d lines and %v, want %d and %v", lines, err, tc.lines, tc.want)
+			}
+			if v, ok := s.values[series{name: "zookeeper_znodes"}]; ok && v.value != 12 {
+				t.Errorf("a cut line counted as %v", v.value)
+			}
+		})
+	}
+}
+
+func TestMntrCaps(t *testing.T) {
+	reply := func(yield func(i int) string) io.Reader {
+		var b strings.Builder
+		for i := range 1000 {
+			b.WriteString(yield(i))
+		}
+		return strings.NewReader(b.String())
+	}
+	t.Run("namespaces", func(t *testing.T) {
+		s := newSamples(newTable())
+		_, err := readMntr(reply(func(i int) string {
+			return fmt.Sprintf("zk_avg_n%d_write_per_namespace\t1\nzk_cnt_n%d_write_per_namespace\t1\nzk_sum_n%d_write_per_namespace\t1\n", i, i, i)
+		}), s)
+		if err != nil || len(s.values) != maxEntries || s.dropped != 1000-maxEntries {
+			t.Errorf("%d shown and %d dropped with %v, want %d and %d", len(s.values), s.dropped, err, maxEntries, 1000-maxEntries)
+		}
+	})
+	t.Run("a long name", func(t *testing.T) {
+		s := newSamples(newTable())
+		long := strings.Repeat("x", maxEntry+1)
+		if _, err := readMntr(strings.NewReader("zk_"+long+"_quota_bytes_usage_per_namespace\t1\n"), s); err != nil || len(s.values) != 0 || s.dropped != 1 {
+			t.Errorf("%d shown and %d dropped with %v, want 0 and 1", len(s.values), s.dropped, err)
+		}
+	})
+	t.Run("unknown keys", func(t *testing.T) {
+		s := newSamples(newTable())
+		_, err := readMntr(reply(func(i int) string { return fmt.Sprintf("zk_new_%d\t1\n", i) }), s)
+		if err != nil || len(s.unknown) != maxUnknown || s.unknownKeys != 1000 {
+			t.Errorf("%d shown of %d with %v, want %d of 1000", len(s.unknown), s.unknownKeys, err, maxUnknown)
+		}
+	})
+}
+
+// FuzzMntr: whatever a server says, the page can be read by Prometheus.
+func FuzzMntr(f *testing.F) {
+	seed(f, fourletter.Mntr)
+	f.Add("zk_a\xff\"\\_quota_bytes_usage_per_namespace\t4\nzk_{}\t1\nzk_up\t1\nzk_fsync_seconds\t1\n")
+	f.Add("zk_version\t\xff\nzk_server_state\tleader\nzk_peer_state\t - \n")
+	f.Fuzz(func(t *testing.T, reply string) { valid(t, script{fourletter.Mntr: reply}) })
+}
+
+func seed(f *testing.F, word fourletter.Word) {
+	for _, dir := range recordings(f) {
+		reply, err := os.ReadFile(filepath.Join(dir, word.String()+".txt"))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(reply))
+	}
+}
+
+// valid fails the test when the page isn't one that a Prometheus would take, or
+// doesn't name exactly one state.
+func valid(t *testing.T, replies script) {
+	t.Helper()
+	c := start(t, Options{Client: replies})
+	if _, err := gathererOnce(t, c); err != nil {
+		t.Fatalf("page is inconsistent: %v", err)
+	}
+	parser := expfmt.NewTextParser(model.LegacyValidation)
+	families, err := parser.TextToMetricFamilies(strings.NewReader(get(t, c, "")))
+	if err != nil {
+		t.Fatalf("page can't be read: %v", err)
+	}
+	states := 0.0
+	for _, m := range families[stateName].GetMetric() {
+		states += m.GetGauge().GetValue()
+	}
+	if states != 1 {
+		t.Errorf("%v states are 1", states)
+	}
+}
