@@ -97,8 +97,6 @@ func (e *Ensemble) inRole(ctx context.Context, modes ...string) ([]*Server, erro
 // serve, or that nobody leads.
 func (e *Ensemble) roles(ctx context.Context) (map[*Server]string, error) {
 	roles := map[*Server]string{}
-	var silent []*Server
-	leaders := 0
 	for _, s := range e.servers {
 		if !s.running() {
 			continue
@@ -107,28 +105,46 @@ func (e *Ensemble) roles(ctx context.Context) (map[*Server]string, error) {
 			return nil, &permanentError{err}
 		}
 		mode, err := s.Mode(ctx)
-		switch {
-		case err != nil:
+		if err != nil {
 			return nil, err
-		case mode == "" || mode == ModeReadOnly:
-			silent = append(silent, s)
-		case mode == ModeLeader || mode == ModeStandalone:
-			leaders++
 		}
 		roles[s] = mode
 	}
-	// A leader that leaves clients to its followers says that it does not serve.
-	if e.opts.Config["leaderServes"] == "no" && leaders == 0 && len(silent) == 1 && !silent[0].observer {
+	if e.opts.Config["leaderServes"] == "no" {
+		revealLeader(roles)
+	}
+	return roles, whole(roles)
+}
+
+// whole tells what the running servers lack for an ensemble that serves.
+func whole(roles map[*Server]string) error {
+	leaders := 0
+	for s, mode := range roles {
+		switch mode {
+		case "", ModeReadOnly:
+			return fmt.Errorf("server %d does not serve", s.id)
+		case ModeLeader, ModeStandalone:
+			leaders++
+		}
+	}
+	if leaders != 1 {
+		return fmt.Errorf("%d of %d running servers lead", leaders, len(roles))
+	}
+	return nil
+}
+
+// revealLeader finds the leader that leaves clients to its followers: it is the
+// only voter that says that it does not serve.
+func revealLeader(roles map[*Server]string) {
+	var silent []*Server
+	for s, mode := range roles {
+		if mode == "" && !s.observer {
+			silent = append(silent, s)
+		}
+	}
+	if len(silent) == 1 && len(roles) > 1 {
 		roles[silent[0]] = ModeLeader
-		return roles, nil
 	}
-	switch {
-	case len(silent) > 0:
-		return nil, fmt.Errorf("server %d does not serve", silent[0].id)
-	case leaders != 1:
-		return nil, fmt.Errorf("%d of %d running servers lead", leaders, len(roles))
-	}
-	return roles, nil
 }
 
 // Close kills all servers, reaps them and removes what Launch made. Closing

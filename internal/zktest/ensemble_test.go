@@ -126,11 +126,36 @@ func testQuorumLost(t *testing.T, ensemble *Ensemble) {
 	}
 	short, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	if err := ensemble.WaitServing(short); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "server 1") {
-		t.Errorf("WaitServing without a quorum = %v; want a deadline that names server 1", err)
+	if err := ensemble.WaitServing(short); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "does not serve") {
+		t.Errorf("WaitServing without a quorum = %v; want a deadline that says who does not serve", err)
 	}
 	restart(t, ensemble, ensemble.Server(2))
 	restart(t, ensemble, ensemble.Server(3))
+}
+
+func TestWhole(t *testing.T) {
+	for name, test := range map[string]struct {
+		modes []string
+		want  string // in the error, "" if there is none
+	}{
+		"standalone":          {[]string{ModeStandalone}, ""},
+		"quorum":              {[]string{ModeFollower, ModeLeader, ModeObserver}, ""},
+		"leader just died":    {[]string{ModeFollower, ModeFollower}, "0 of 2 running servers lead"},
+		"two leaders":         {[]string{ModeLeader, ModeLeader, ModeFollower}, "2 of 3 running servers lead"},
+		"one still joins":     {[]string{ModeLeader, ""}, "server 2 does not serve"},
+		"one cut off":         {[]string{ModeLeader, ModeReadOnly}, "server 2 does not serve"},
+		"everybody is killed": {nil, "0 of 0 running servers lead"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			roles := map[*Server]string{}
+			for i, mode := range test.modes {
+				roles[&Server{id: i + 1}] = mode
+			}
+			if err := whole(roles); (err == nil) != (test.want == "") || err != nil && err.Error() != test.want {
+				t.Errorf("whole(%q) = %v, want %q", test.modes, err, test.want)
+			}
+		})
+	}
 }
 
 func leaderOf(t *testing.T, ensemble *Ensemble) *Server {

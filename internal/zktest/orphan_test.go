@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 )
@@ -17,22 +18,29 @@ import (
 // childVariable makes the test binary run an ensemble instead of tests.
 const childVariable = "ZKTEST_CHILD"
 
-// liveUntilKilled starts a server, prints its process id and never returns. It
-// first makes the runtime start and end threads, which must not hurt the server.
+// liveUntilKilled starts a server, prints its process id and never returns. In
+// between it ends every idle thread of the runtime, which must not end the server.
 func liveUntilKilled() {
+	// The main thread never ends, so it must not be the one that forks.
+	runtime.LockOSThread()
 	ensemble, err := Launch(context.Background(), Options{Dir: os.Getenv(childVariable)})
 	if err != nil {
 		fmt.Println(err)
 		os.Exit(1)
 	}
-	for range 20 {
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
-			runtime.LockOSThread() // Not unlocked: the thread ends here.
-		}()
-		<-ended
+	var holding, ended sync.WaitGroup
+	release := make(chan struct{})
+	for range 100 {
+		holding.Add(1)
+		ended.Go(func() {
+			runtime.LockOSThread() // Not unlocked: the thread ends with the goroutine.
+			holding.Done()
+			<-release
+		})
 	}
+	holding.Wait()
+	close(release)
+	ended.Wait()
 	if err := ensemble.WaitServing(context.Background()); err != nil {
 		fmt.Println(err)
 		os.Exit(1)
