@@ -2,6 +2,7 @@ package recorder
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -18,6 +19,8 @@ import (
 const (
 	// commitInterval bounds how much of the journal is replayed after a crash.
 	commitInterval = 2 * time.Second
+	// commitRetry is the pause after a disk refused the mirror.
+	commitRetry = time.Second
 	// maxDirty bounds the memory between two commits of the mirror.
 	maxDirty = 8192
 	// maxSeparate is how many missed versions of one znode get a record each.
@@ -217,7 +220,8 @@ func (r *Recorder) bound(ctx context.Context) error {
 }
 
 // commit makes the mirror durable, behind the journal: a mirror ahead of it
-// would hide changes that were never recorded.
+// would hide changes that were never recorded. While the disk refuses, commit
+// waits, and so does everything before it.
 func (r *Recorder) commit(ctx context.Context) error {
 	if !r.moved && r.Mirror.Dirty() == 0 {
 		return nil
@@ -225,11 +229,21 @@ func (r *Recorder) commit(ctx context.Context) error {
 	if err := r.Journal.Flush(ctx); err != nil {
 		return fmt.Errorf("flush journal: %w", err)
 	}
-	if err := r.Mirror.Commit(r.place); err != nil {
-		return err
+	for refused := false; ; refused = true {
+		err := r.Mirror.Commit(r.place)
+		if err == nil {
+			r.moved = false
+			return nil
+		}
+		if !refused {
+			level.Error(r.Logger).Log("msg", "mirror cannot be written, waiting", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(err, ctx.Err())
+		case <-time.After(commitRetry):
+		}
 	}
-	r.moved = false
-	return nil
 }
 
 // Known returns the mirror's read side for a source.

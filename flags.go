@@ -1,0 +1,193 @@
+package main
+
+import (
+	"io"
+	"os"
+	"time"
+
+	"github.com/prometheus/common/version"
+	"gopkg.in/alecthomas/kingpin.v2"
+
+	"zkwarden/audit/policy"
+	"zkwarden/internal/app"
+	"zkwarden/internal/cli"
+	"zkwarden/internal/fourletter"
+)
+
+const about = `A sidecar for Apache ZooKeeper. It exposes the four-letter words of the server beside it as Prometheus metrics, and records every change of the znodes under given paths as tamper-evident audit events.
+
+Every flag can also be given in the environment: --zookeeper.address is ZKWARDEN_ZOOKEEPER_ADDRESS. Repeatable flags take one value a line there.
+
+  zkwarden --zookeeper.address=127.0.0.1:2181
+  zkwarden --ensemble.name=prod --audit.path=/kafka/config --audit.dir=/var/lib/zkwarden
+  zkwarden tree /kafka --stat`
+
+// flags holds what the command line says. Flags of the connection and of the
+// log stand on the application, so that they work before and after any command.
+type flags struct {
+	app      *kingpin.Application
+	answered bool // Whether --help or --version was all that was asked.
+
+	addresses []string
+	tls       bool
+	tlsFiles  fourletter.TLSFiles
+	timeout   time.Duration
+	ensemble  string
+	logLevel  string
+	logFormat string
+
+	runCommand *kingpin.CmdClause
+	run        app.Options
+	level      string
+
+	treeCommand *kingpin.CmdClause
+	tree        cli.TreeOptions
+
+	watchCommand *kingpin.CmdClause
+	watch        cli.WatchOptions
+
+	healthCommand *kingpin.CmdClause
+	health        cli.HealthOptions
+}
+
+func newFlags(stdout, stderr io.Writer) *flags {
+	f := &flags{app: kingpin.New("zkwarden", about)}
+	f.app.Version(version.Print("zkwarden"))
+	f.app.UsageTemplate(usageTemplate)
+	f.app.UsageWriter(stdout)
+	f.app.ErrorWriter(stderr)
+	f.app.Terminate(func(int) { f.answered = true })
+	f.app.DefaultEnvars()
+	f.app.HelpFlag.Short('h')
+	f.connection()
+	f.runFlags()
+	f.treeFlags()
+	f.watchFlags()
+	f.healthFlags()
+	return f
+}
+
+func (f *flags) connection() {
+	f.app.Flag("zookeeper.address", "ZooKeeper servers as host:port, repeatable or separated by commas. The first is the one that /metrics describes, and sessions prefer it.").
+		Default("127.0.0.1:2181").StringsVar(&f.addresses)
+	f.app.Flag("zookeeper.tls", "Speak TLS to ZooKeeper.").BoolVar(&f.tls)
+	f.app.Flag("zookeeper.tls-ca-file", "PEM file with the authorities that sign the servers' certificates; the system's by default. Read again at every connect, like the other two.").
+		StringVar(&f.tlsFiles.CAFile)
+	f.app.Flag("zookeeper.tls-cert-file", "PEM file with the client certificate.").StringVar(&f.tlsFiles.CertFile)
+	f.app.Flag("zookeeper.tls-key-file", "PEM file with the client certificate's key.").StringVar(&f.tlsFiles.KeyFile)
+	f.app.Flag("zookeeper.tls-server-name", "Name that the servers' certificates must have; the host that is dialled by default.").
+		StringVar(&f.tlsFiles.ServerName)
+	f.app.Flag("zookeeper.timeout", "How long a scrape of the server may take, and how long a command waits for a session.").
+		Default("3s").DurationVar(&f.timeout)
+	f.app.Flag("ensemble.name", "Name of the ensemble, written to every audit record. Required for auditing.").StringVar(&f.ensemble)
+	f.app.Flag("log.level", "Least severe messages to log: debug, info, warn or error.").
+		Default("info").EnumVar(&f.logLevel, "debug", "info", "warn", "error")
+	f.app.Flag("log.format", "Format of the log, which goes to stderr: logfmt or json.").
+		Default("logfmt").EnumVar(&f.logFormat, "logfmt", "json")
+}
+
+func (f *flags) runFlags() {
+	c := f.app.Command("run", "Serve metrics, and audit if there is a path to audit. The audit records go to stdout as JSON lines.").Default()
+	f.runCommand = c
+	c.Flag("web.listen-address", "Address to serve /metrics and the other pages on.").
+		Default(":9141").StringVar(&f.run.Web.ListenAddress)
+	c.Flag("web.config.file", "File that turns on TLS and basic auth for the pages, in the format of Prometheus' exporter-toolkit.").
+		StringVar(&f.run.Web.ConfigFile)
+	c.Flag("web.enable-pprof", "Serve profiles under /debug/pprof/.").BoolVar(&f.run.Web.Pprof)
+	c.Flag("audit.path", "Record every change of this znode and of everything below it. Repeatable. Nothing is audited without it.").
+		StringsVar(&f.run.Audit.Paths)
+	c.Flag("audit.level", "How much of a znode is recorded: data, or metadata for sizes and keyed digests without content.").
+		Default(string(policy.LevelData)).EnumVar(&f.level, string(policy.LevelData), string(policy.LevelMetadata))
+	c.Flag("audit.dir", "Directory of the journal and of the last known state. It needs a volume of its own.").
+		Default("data/").StringVar(&f.run.Audit.Dir)
+	c.Flag("audit.digest-key-file", "File with the hexadecimal key of content digests; generated in the audit directory by default.").
+		StringVar(&f.run.Audit.DigestKeyFile)
+}
+
+func (f *flags) treeFlags() {
+	c := f.app.Command("tree", "Print the znodes at and below a path, one a line.")
+	f.treeCommand = c
+	c.Arg("path", "Where to begin.").Default("/").StringVar(&f.tree.Path)
+	c.Flag("stat", "Show version, size, number of children, ephemeral owner and times.").BoolVar(&f.tree.Stat)
+	c.Flag("depth", "Levels to print below the path; negative for all.").Default("-1").IntVar(&f.tree.Depth)
+	c.Flag("json", "Print a JSON object a line, with the whole Stat.").BoolVar(&f.tree.JSON)
+}
+
+func (f *flags) watchFlags() {
+	c := f.app.Command("watch", "Follow changes live, from now on and without a journal.")
+	f.watchCommand = c
+	c.Arg("path", "Znodes to follow, with everything below them.").Required().StringsVar(&f.watch.Paths)
+	c.Flag("json", "Print a JSON object a line, as the journal would hold it.").BoolVar(&f.watch.JSON)
+}
+
+func (f *flags) healthFlags() {
+	c := f.app.Command("health", "Ask the zkwarden of this machine whether it is healthy, for the health checks of containers.")
+	f.healthCommand = c
+	c.Flag("web.listen-address", "Address that it serves its pages on.").Default(":9141").StringVar(&f.health.ListenAddress)
+	c.Flag("ready", "Ask whether it is ready instead.").BoolVar(&f.health.Ready)
+}
+
+// parse returns the command that was chosen.
+func (f *flags) parse(args []string) (string, error) {
+	chosen, err := f.app.Parse(args)
+	if f.answered {
+		return "", nil
+	}
+	if err != nil {
+		return "", usageError{err}
+	}
+	if f.addresses, err = app.ParseAddresses(f.addresses); err != nil {
+		return "", usageError{err}
+	}
+	return chosen, f.checkTLS()
+}
+
+func (f *flags) checkTLS() error {
+	switch {
+	case !f.tls && f.tlsFiles != (fourletter.TLSFiles{}):
+		return usageError{errTLSOff}
+	case (f.tlsFiles.CertFile == "") != (f.tlsFiles.KeyFile == ""):
+		return usageError{errTLSPair}
+	}
+	return nil
+}
+
+func (f *flags) dialer() *fourletter.Dialer {
+	if !f.tls {
+		return &fourletter.Dialer{}
+	}
+	return &fourletter.Dialer{TLS: &f.tlsFiles}
+}
+
+func (f *flags) session() cli.SessionOptions {
+	return cli.SessionOptions{Servers: f.addresses, Timeout: f.timeout, Dial: f.dialer().DialContext}
+}
+
+func (f *flags) runOptions() app.Options {
+	o := f.run
+	o.ZooKeeper = app.ZooKeeper{Addresses: f.addresses, TLS: f.dialer().TLS, Timeout: f.timeout}
+	o.Audit.Ensemble = f.ensemble
+	o.Audit.Level = policy.Level(f.level)
+	o.Audit.Recorder, _ = os.Hostname() // Without a name the member is empty, which says as much.
+	return o
+}
+
+func (f *flags) treeOptions(stdout, stderr io.Writer) cli.TreeOptions {
+	o := f.tree
+	o.Session = f.session()
+	o.Progress = progress(stdout, stderr)
+	return o
+}
+
+func (f *flags) watchOptions(stdout io.Writer) cli.WatchOptions {
+	o := f.watch
+	o.Session = f.session()
+	o.Color = colored(stdout)
+	return o
+}
+
+func (f *flags) healthOptions() cli.HealthOptions {
+	o := f.health
+	o.Timeout = f.timeout
+	return o
+}

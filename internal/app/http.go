@@ -1,0 +1,107 @@
+package app
+
+import (
+	_ "embed"
+	"fmt"
+	"html/template"
+	"net/http"
+	"net/http/pprof"
+	"time"
+
+	"github.com/go-kit/log/level"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/version"
+
+	"zkwarden/collector"
+)
+
+const (
+	readHeaderTimeout = 10 * time.Second
+	maxHeaderBytes    = 64 << 10
+)
+
+//go:embed landing.html
+var landingHTML string
+
+// routes are the pages of the process.
+func (a *App) routes(registry *prometheus.Registry) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/metrics", collector.Handler(a.collector, registry))
+	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, "healthy")
+	})
+	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, _ *http.Request) {
+		if err := a.Ready(); err != nil {
+			answer(w, http.StatusServiceUnavailable, "not ready: "+err.Error())
+			return
+		}
+		answer(w, http.StatusOK, "ready")
+	})
+	page := template.Must(template.New("landing").Parse(landingHTML))
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		if err := page.Execute(w, a.overview()); err != nil {
+			level.Debug(a.options.Logger).Log("msg", "landing page was not delivered", "err", err)
+		}
+	})
+	if a.options.Web.Pprof {
+		mux.HandleFunc("/debug/pprof/", pprof.Index)
+		mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+		mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+		mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	}
+	return mux
+}
+
+func answer(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	fmt.Fprintln(w, text)
+}
+
+// Ready returns why the process cannot do its work yet, or nil. A ZooKeeper
+// that is down is no reason for an exporter: reporting that is its work.
+func (a *App) Ready() error {
+	if a.auditor == nil {
+		return nil
+	}
+	return a.auditor.ready()
+}
+
+// overview is what the landing page shows.
+type overview struct {
+	Version  string
+	Scrape   collector.Status
+	Audit    *auditOverview
+	NotReady string
+}
+
+type auditOverview struct {
+	Ensemble  string
+	Paths     []string
+	Level     string
+	Dir       string
+	Connected string // Empty while connected, else the reason.
+	Znodes    int
+	Records   uint64
+}
+
+func (a *App) overview() overview {
+	o := overview{Version: version.Info(), Scrape: a.collector.LastRound()}
+	if err := a.Ready(); err != nil {
+		o.NotReady = err.Error()
+	}
+	if a.auditor == nil {
+		return o
+	}
+	seq, _ := a.auditor.journal.Durable()
+	o.Audit = &auditOverview{
+		Ensemble: a.options.Audit.Ensemble, Paths: a.options.Audit.Paths, Level: string(a.options.Audit.Level),
+		Dir: a.options.Audit.Dir, Znodes: a.auditor.mirror.Len(), Records: seq,
+	}
+	if err := a.auditor.source.Err(); err != nil {
+		o.Audit.Connected = err.Error()
+	}
+	return o
+}

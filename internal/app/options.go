@@ -1,0 +1,132 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-kit/log"
+
+	"zkwarden/audit/policy"
+	"zkwarden/internal/fourletter"
+)
+
+const (
+	defaultPort = "2181"
+	// stopTimeout bounds the whole shutdown. Kubernetes kills after 30 seconds.
+	stopTimeout = 10 * time.Second
+)
+
+// Options is everything that the process can be told.
+type Options struct {
+	ZooKeeper ZooKeeper
+	Web       Web
+	Audit     Audit
+
+	Stdout    io.Writer    // Receives the journal's lines.
+	Logger    log.Logger   // Already filtered by level.
+	WebLogger *slog.Logger // The same destination, for the web server's library.
+}
+
+// ZooKeeper says how to reach the servers.
+type ZooKeeper struct {
+	Addresses []string // host:port; the first is the one beside this process.
+	TLS       *fourletter.TLSFiles
+	Timeout   time.Duration // Of one scrape of the first address.
+}
+
+// Web configures the listener.
+type Web struct {
+	ListenAddress string // host:port, both may be empty or zero.
+	ConfigFile    string // TLS and basic auth, in exporter-toolkit's format.
+	Pprof         bool   // Whether /debug/pprof/ is served.
+}
+
+// Audit configures the auditor; without Paths there is none.
+type Audit struct {
+	Ensemble      string // Written to every record.
+	Recorder      string // Name of this auditor; the host's.
+	Paths         []string
+	Level         policy.Level
+	Dir           string
+	DigestKeyFile string // Empty: generated in Dir.
+}
+
+func (a Audit) enabled() bool { return len(a.Paths) > 0 }
+
+// Validate reports what cannot work whatever the rest of the world does.
+func (o *Options) Validate() error {
+	if len(o.ZooKeeper.Addresses) == 0 {
+		return errors.New("no ZooKeeper address is given")
+	}
+	if o.ZooKeeper.Timeout <= 0 {
+		return fmt.Errorf("ZooKeeper timeout %s is not positive", o.ZooKeeper.Timeout)
+	}
+	if err := checkListenAddress(o.Web.ListenAddress); err != nil {
+		return err
+	}
+	if !o.Audit.enabled() {
+		return nil
+	}
+	if o.Audit.Ensemble == "" {
+		return errors.New("auditing needs --ensemble.name: every record carries it")
+	}
+	if o.Audit.Dir == "" {
+		return errors.New("auditing needs --audit.dir")
+	}
+	_, err := policy.ForPaths(o.Audit.Paths, o.Audit.Level, nil)
+	return err
+}
+
+// ParseAddresses splits comma separated lists of ZooKeeper servers and adds
+// the default client port where none is given.
+func ParseAddresses(lists []string) ([]string, error) {
+	var addresses []string
+	for _, list := range lists {
+		for text := range strings.SplitSeq(list, ",") {
+			address, err := parseAddress(strings.TrimSpace(text))
+			if err != nil {
+				return nil, fmt.Errorf("ZooKeeper address %q: %w", text, err)
+			}
+			addresses = append(addresses, address)
+		}
+	}
+	return addresses, nil
+}
+
+func parseAddress(text string) (string, error) {
+	if strings.Contains(text, "/") {
+		return "", errors.New("want host:port, without scheme or chroot")
+	}
+	host, port, err := net.SplitHostPort(text)
+	if err != nil {
+		bare := strings.TrimSuffix(strings.TrimPrefix(text, "["), "]")
+		if strings.Contains(bare, ":") && net.ParseIP(bare) == nil {
+			return "", errors.New("want host:port")
+		}
+		host, port = bare, defaultPort
+	}
+	if host == "" {
+		return "", errors.New("the host is missing")
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return "", fmt.Errorf("port %q is not a number from 1 to 65535", port)
+	}
+	return net.JoinHostPort(host, port), nil
+}
+
+func checkListenAddress(address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("listen address %q: want [host]:port", address)
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("listen address %q: port %q is not a number from 0 to 65535", address, port)
+	}
+	return nil
+}

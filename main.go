@@ -1,0 +1,90 @@
+// Command zkwarden is a sidecar for Apache ZooKeeper: it exposes the
+// four-letter words of the server beside it as Prometheus metrics, and records
+// every change of the znodes under given paths as audit events.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"zkwarden/internal/app"
+	"zkwarden/internal/cli"
+)
+
+// Exit codes.
+const (
+	exitOK      = 0
+	exitFailure = 1
+	exitUsage   = 2
+)
+
+func main() {
+	// A reader of stdout that goes away must not end the auditor: its cursor
+	// waits until somebody reads again.
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// usageError is a mistake of the caller.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// run is main without the process around it.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	err := command(ctx, args, stdout, stderr)
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		return exitOK // Ended by a signal, as asked.
+	case errors.As(err, &usage):
+		fmt.Fprintf(stderr, "zkwarden: %v; see zkwarden --help\n", err)
+		return exitUsage
+	}
+	fmt.Fprintf(stderr, "zkwarden: %v\n", err)
+	return exitFailure
+}
+
+func command(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	f := newFlags(stdout, stderr)
+	chosen, err := f.parse(args)
+	if err != nil || f.answered {
+		return err
+	}
+	switch chosen {
+	case f.runCommand.FullCommand():
+		return serve(ctx, f, stdout, stderr)
+	case f.treeCommand.FullCommand():
+		return cli.Tree(ctx, f.treeOptions(stdout, stderr), stdout)
+	case f.watchCommand.FullCommand():
+		return cli.Watch(ctx, f.watchOptions(stdout), stdout)
+	case f.healthCommand.FullCommand():
+		return cli.Health(ctx, f.healthOptions())
+	}
+	return usageError{fmt.Errorf("unknown command %q", chosen)}
+}
+
+// serve is the command run.
+func serve(ctx context.Context, f *flags, stdout, stderr io.Writer) error {
+	options := f.runOptions()
+	options.Stdout = stdout
+	options.Logger, options.WebLogger = newLoggers(stderr, f.logLevel, f.logFormat)
+	if err := options.Validate(); err != nil {
+		return usageError{err}
+	}
+	process, err := app.New(options)
+	if err != nil {
+		return err
+	}
+	return process.Run(ctx)
+}
