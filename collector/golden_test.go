@@ -97,11 +97,11 @@ func TestSrvrReplacesMntr(t *testing.T) {
 			if _, err := readSrvr(strings.NewReader(replies[fourletter.Srvr]), alone); err != nil {
 				t.Fatal(err)
 			}
-			if len(alone.values) < 5 || !alone.hasZxid {
-				t.Errorf("only %d values in srvr", len(alone.values))
+			if len(shown(alone)) < 5 || !alone.hasZxid {
+				t.Errorf("only %d values in srvr", len(shown(alone)))
 			}
-			for id := range alone.values {
-				if _, ok := full.values[id]; !ok && !strings.Contains(id.name, "proposal") {
+			for id := range shown(alone) {
+				if _, ok := shown(full)[id]; !ok && !strings.Contains(id.name, "proposal") {
 					t.Errorf("srvr gives %s, mntr doesn't", id.name)
 				}
 			}
@@ -188,8 +188,8 @@ func TestWholeTable(t *testing.T) {
 	if _, err := readMntr(strings.NewReader(mntr.String()), all); err != nil {
 		t.Fatal(err)
 	}
-	if len(all.values) != series {
-		t.Errorf("%d series of %d keys", len(all.values), series)
+	if len(shown(all)) != series {
+		t.Errorf("%d series of %d keys", len(shown(all)), series)
 	}
 }
 

@@ -1,17 +1,19 @@
 package collector
 
 import (
+	"bytes"
 	"context"
-	"fmt"
+	"errors"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
-	"github.com/go-kit/log"
 	"github.com/go-kit/log/level"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
 )
 
 const (
@@ -19,17 +21,19 @@ const (
 	timeoutHeader = "X-Prometheus-Scrape-Timeout-Seconds"
 	// timeoutOffset is left of that time to write the page and carry it over.
 	timeoutOffset = 250 * time.Millisecond
+	// pageSize is room for the page of a leader.
+	pageSize = 128 << 10
 )
 
-// Handler serves the metrics of c together with those of own. A page is ready
-// when the round is, which Options.Timeout bounds, and in time for the scraper,
-// which tells by its header how long it waits. A server that can't be scraped is
-// still a page, with status 200. Other requests than GET and HEAD get 405.
+// Handler serves the metrics of c together with those of own, in the text format.
+// A page is ready when the round is, which Options.Timeout bounds, and in time
+// for the scraper, which tells by its header how long it waits. A server that
+// can't be scraped is still a page, with status 200. Other methods than GET and
+// HEAD get 405.
+//
+// The page is neither negotiated nor packed: either would take longer than mntr,
+// for 60 kB that mostly go over loopback.
 func Handler(c *Collector, own prometheus.Gatherer) http.Handler {
-	options := promhttp.HandlerOpts{
-		ErrorLog:      errorLog{c.logger},
-		ErrorHandling: promhttp.ContinueOnError,
-	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			w.Header().Set("Allow", "GET, HEAD")
@@ -38,10 +42,32 @@ func Handler(c *Collector, own prometheus.Gatherer) http.Handler {
 		}
 		ctx, cancel := scrapeContext(r)
 		defer cancel()
-		server := prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return c.Gather(ctx) })
-		// Gatherers sort, and leave out what would make the page invalid.
-		promhttp.HandlerFor(prometheus.Gatherers{own, server}, options).ServeHTTP(w, r)
+		families, err := c.gatherBeside(ctx, own)
+		text := bytes.NewBuffer(make([]byte, 0, pageSize))
+		for _, mf := range families {
+			_, encodeErr := expfmt.MetricFamilyToText(text, mf)
+			err = errors.Join(err, encodeErr)
+		}
+		if err != nil {
+			level.Error(c.logger).Log("msg", "metrics page is incomplete", "err", err)
+		}
+		w.Header().Set("Content-Type", string(expfmt.NewFormat(expfmt.TypeTextPlain)))
+		w.Header().Set("Content-Length", strconv.Itoa(text.Len()))
+		// A scraper that has gone needs no page, and nobody needs to know.
+		_, _ = w.Write(text.Bytes())
 	})
+}
+
+// gatherBeside returns the families of own and of the server, sorted. A name that
+// both have is that of own. A closed collector leaves own.
+func (c *Collector) gatherBeside(ctx context.Context, own prometheus.Gatherer) ([]*dto.MetricFamily, error) {
+	server, serverErr := c.Gather(ctx)
+	page, err := own.Gather()
+	page = append(page, server...)
+	byName := func(a, b *dto.MetricFamily) int { return strings.Compare(a.GetName(), b.GetName()) }
+	slices.SortStableFunc(page, byName)
+	page = slices.CompactFunc(page, func(a, b *dto.MetricFamily) bool { return byName(a, b) == 0 })
+	return page, errors.Join(serverErr, err)
 }
 
 // scrapeContext returns the context of the request, bounded by its header. A
@@ -54,11 +80,4 @@ func scrapeContext(r *http.Request) (context.Context, context.CancelFunc) {
 	}
 	budget := time.Duration(seconds * float64(time.Second))
 	return context.WithTimeout(r.Context(), budget-min(timeoutOffset, budget/4))
-}
-
-// errorLog carries the errors of promhttp to the logger.
-type errorLog struct{ logger log.Logger }
-
-func (l errorLog) Println(v ...any) {
-	level.Error(l.logger).Log("msg", "metrics page is incomplete", "err", fmt.Sprint(v...))
 }

@@ -62,6 +62,7 @@ type metric struct {
 	label string // Empty: the metric has no label.
 	value string // Constant value of the label; empty: the entry of the set that the key names.
 	unset bool   // A negative value stands for "none yet" or "no limit".
+	slot  int    // Where samples keep it; the same for keys that share a series.
 }
 
 func (m *metric) isSet() bool { return m.label != "" && m.value == "" }

@@ -100,13 +100,11 @@ func TestMntrLines(t *testing.T) {
 				t.Fatal(err)
 			}
 			have := got{Unparsable: s.unparsable}
-			for id, v := range s.values {
-				if v.complete() {
-					if have.Values == nil {
-						have.Values = map[string]float64{}
-					}
-					have.Values[strings.TrimSuffix(id.name+" "+id.label, " ")] = v.value
+			for id, v := range shown(s) {
+				if have.Values == nil {
+					have.Values = map[string]float64{}
 				}
+				have.Values[strings.TrimSuffix(id.name+" "+id.label, " ")] = v
 			}
 			if len(s.unknown) > 0 {
 				have.Unknown = maps.Clone(s.unknown)
@@ -116,6 +114,22 @@ func TestMntrLines(t *testing.T) {
 			}
 		})
 	}
+}
+
+// shown returns the series that would be on the page, with their value or sum.
+func shown(s *samples) map[series]float64 {
+	out := map[series]float64{}
+	for _, v := range s.single {
+		if v.complete() {
+			out[series{v.metric.name, v.metric.value}] = v.value
+		}
+	}
+	for id, v := range s.sets {
+		if v.complete() {
+			out[id] = v.value
+		}
+	}
+	return out
 }
 
 func TestMntrEnds(t *testing.T) {
@@ -138,8 +152,8 @@ func TestMntrEnds(t *testing.T) {
 			if !errors.Is(err, tc.want) || lines != tc.lines {
 				t.Errorf("%d lines and %v, want %d and %v", lines, err, tc.lines, tc.want)
 			}
-			if v, ok := s.values[series{name: "zookeeper_znodes"}]; ok && v.value != 12 {
-				t.Errorf("a cut line counted as %v", v.value)
+			if v, ok := shown(s)[series{name: "zookeeper_znodes"}]; ok && v != 12 {
+				t.Errorf("a cut line counted as %v", v)
 			}
 		})
 	}
@@ -158,15 +172,15 @@ func TestMntrCaps(t *testing.T) {
 		_, err := readMntr(reply(func(i int) string {
 			return fmt.Sprintf("zk_avg_n%d_write_per_namespace\t1\nzk_cnt_n%d_write_per_namespace\t1\nzk_sum_n%d_write_per_namespace\t1\n", i, i, i)
 		}), s)
-		if err != nil || len(s.values) != maxEntries || s.dropped != 1000-maxEntries {
-			t.Errorf("%d shown and %d dropped with %v, want %d and %d", len(s.values), s.dropped, err, maxEntries, 1000-maxEntries)
+		if err != nil || len(shown(s)) != maxEntries || s.dropped != 1000-maxEntries {
+			t.Errorf("%d shown and %d dropped with %v, want %d and %d", len(shown(s)), s.dropped, err, maxEntries, 1000-maxEntries)
 		}
 	})
 	t.Run("a long name", func(t *testing.T) {
 		s := newSamples(newTable())
 		long := strings.Repeat("x", maxEntry+1)
-		if _, err := readMntr(strings.NewReader("zk_"+long+"_quota_bytes_usage_per_namespace\t1\n"), s); err != nil || len(s.values) != 0 || s.dropped != 1 {
-			t.Errorf("%d shown and %d dropped with %v, want 0 and 1", len(s.values), s.dropped, err)
+		if _, err := readMntr(strings.NewReader("zk_"+long+"_quota_bytes_usage_per_namespace\t1\n"), s); err != nil || len(shown(s)) != 0 || s.dropped != 1 {
+			t.Errorf("%d shown and %d dropped with %v, want 0 and 1", len(shown(s)), s.dropped, err)
 		}
 	})
 	t.Run("unknown keys", func(t *testing.T) {

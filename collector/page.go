@@ -11,26 +11,29 @@ import (
 	"zkwarden/internal/fourletter"
 )
 
-// page collects the families of one scrape, by name. Series are messages of the
-// exposition format, built directly: 200 descriptors a scrape would cost more
-// than mntr itself.
+// page collects the families of one scrape, by name. They are messages of the
+// exposition format, built directly: 200 descriptors and a registry for each
+// scrape would cost more than mntr itself. The samples see to it that names and
+// labels are valid, and that no series is there twice.
 type page struct {
 	families map[string]*dto.MetricFamily
 	own      map[string]family
 }
 
-// page returns what a scrape shows of the outcomes.
+// page returns what a scrape shows of the outcomes, sorted by name.
 func (c *Collector) page(v view) []*dto.MetricFamily {
-	p := &page{families: map[string]*dto.MetricFamily{}, own: map[string]family{}}
-	for _, f := range families() {
-		p.own[f.name] = f
-	}
+	p := &page{families: make(map[string]*dto.MetricFamily, c.table.slots), own: c.table.own}
 	all := v.said(c.table)
 	p.addServer(v, all)
 	p.addWords(v, c.failureCounts())
-	for id, s := range all.values {
+	for _, s := range all.single {
 		if s.complete() {
-			p.addSample(id, s)
+			p.addSample(s, s.metric.value)
+		}
+	}
+	for _, id := range slices.SortedFunc(maps.Keys(all.sets), series.compare) {
+		if s := all.sets[id]; s.complete() {
+			p.addSample(s, id.label)
 		}
 	}
 	p.addReading(v, all)
@@ -87,7 +90,7 @@ func (p *page) addWords(v view, failures map[failureID]uint64) {
 // addReading adds what the reader has to say of the replies.
 func (p *page) addReading(v view, all *samples) {
 	for name, value := range all.unknown {
-		p.add(family{name, dto.MetricType_UNTYPED, "Key of mntr that this exporter doesn't know."},
+		p.add(name, "Key of mntr that this exporter doesn't know.", dto.MetricType_UNTYPED,
 			&dto.Metric{Untyped: &dto.Untyped{Value: &value}})
 	}
 	p.addOwn(unparsableName, float64(all.unparsable))
@@ -97,23 +100,22 @@ func (p *page) addReading(v view, all *samples) {
 	}
 }
 
-// addSample adds a series of the table.
-func (p *page) addSample(id series, s sample) {
-	m := &dto.Metric{}
+// addSample adds a series of the table, with the value of its label, if it has one.
+func (p *page) addSample(s sample, value string) {
+	m, kind := &dto.Metric{}, dto.MetricType_GAUGE
 	if s.metric.label != "" {
-		m.Label = []*dto.LabelPair{label(s.metric.label, id.label)}
+		m.Label = []*dto.LabelPair{label(s.metric.label, value)}
 	}
-	f := family{name: id.name, help: s.metric.help}
 	switch s.metric.kind {
 	case counter:
-		f.kind, m.Counter = dto.MetricType_COUNTER, &dto.Counter{Value: &s.value}
+		kind, m.Counter = dto.MetricType_COUNTER, &dto.Counter{Value: &s.value}
 	case basic, advanced:
 		observations := uint64(s.count)
-		f.kind, m.Summary = dto.MetricType_SUMMARY, &dto.Summary{SampleCount: &observations, SampleSum: &s.value}
+		kind, m.Summary = dto.MetricType_SUMMARY, &dto.Summary{SampleCount: &observations, SampleSum: &s.value}
 	default:
-		f.kind, m.Gauge = dto.MetricType_GAUGE, &dto.Gauge{Value: &s.value}
+		m.Gauge = &dto.Gauge{Value: &s.value}
 	}
-	p.add(f, m)
+	p.add(s.metric.name, s.metric.help, kind, m)
 }
 
 // addOwn adds a series of a family that is not of the table. Labels come sorted.
@@ -124,14 +126,14 @@ func (p *page) addOwn(name string, value float64, labels ...*dto.LabelPair) {
 	} else {
 		m.Gauge = &dto.Gauge{Value: &value}
 	}
-	p.add(f, m)
+	p.add(f.name, f.help, f.kind, m)
 }
 
-func (p *page) add(f family, m *dto.Metric) {
-	mf, ok := p.families[f.name]
+func (p *page) add(name, help string, kind dto.MetricType, m *dto.Metric) {
+	mf, ok := p.families[name]
 	if !ok {
-		mf = &dto.MetricFamily{Name: &f.name, Help: &f.help, Type: &f.kind}
-		p.families[f.name] = mf
+		mf = &dto.MetricFamily{Name: &name, Help: &help, Type: &kind}
+		p.families[name] = mf
 	}
 	mf.Metric = append(mf.Metric, m)
 }

@@ -17,10 +17,14 @@ const (
 	maxName    = 128 // Bytes of the name of an unknown key.
 )
 
-// series names one line of the page: a metric and the value of its label.
+// series names one series of the page: a metric and the value of its label.
 type series struct {
 	name  string
 	label string
+}
+
+func (a series) compare(b series) int {
+	return cmp.Or(strings.Compare(a.name, b.name), strings.Compare(a.label, b.label))
 }
 
 // sample is the value of a series, in base units.
@@ -29,6 +33,17 @@ type sample struct {
 	value  float64 // Of a gauge or counter; of a summary the sum.
 	count  float64 // Of a summary.
 	parts  uint8   // Bits of the parts that are known.
+}
+
+// take keeps one line of the metric.
+func (s *sample) take(at place, v float64) {
+	s.metric = at.metric
+	s.parts |= 1 << at.part
+	if at.part == count {
+		s.count = v
+	} else {
+		s.value = at.metric.unit.base(v)
+	}
 }
 
 func (s sample) knows(p part) bool { return s.parts&(1<<p) != 0 }
@@ -47,7 +62,8 @@ type samples struct {
 	zxid    uint64
 	hasZxid bool
 
-	values  map[series]sample
+	single  []sample                   // By slot of the table.
+	sets    map[series]sample          // Of sets.
 	entries map[string]map[string]bool // Label name to the entries that are shown.
 	unknown map[string]float64         // Name to value.
 
@@ -59,7 +75,8 @@ type samples struct {
 func newSamples(t *table) *samples {
 	return &samples{
 		table:   t,
-		values:  map[series]sample{},
+		single:  make([]sample, t.slots),
+		sets:    map[series]sample{},
 		entries: map[string]map[string]bool{namespaceLabel: {}, learnerLabel: {}},
 		unknown: map[string]float64{},
 	}
@@ -99,27 +116,20 @@ func (s *samples) putNumber(at place, value []byte) {
 	if v < 0 && m.unset {
 		return
 	}
-	label, ok := s.label(at)
-	if !ok {
+	if !m.isSet() {
+		s.single[m.slot].take(at, v)
 		return
 	}
-	id := series{m.name, label}
-	have := s.values[id]
-	have.metric = m
-	have.parts |= 1 << at.part
-	if at.part == count {
-		have.count = v
-	} else {
-		have.value = m.unit.base(v)
+	if entry, ok := s.entry(at); ok {
+		id := series{m.name, entry}
+		have := s.sets[id]
+		have.take(at, v)
+		s.sets[id] = have
 	}
-	s.values[id] = have
 }
 
-// label returns the value of the label, if the entry of a set may still be shown.
-func (s *samples) label(at place) (string, bool) {
-	if !at.metric.isSet() {
-		return at.metric.value, true
-	}
+// entry returns the name of the entry of a set, if it may still be shown.
+func (s *samples) entry(at place) (string, bool) {
 	shown := s.entries[at.metric.label]
 	entry := strings.ToValidUTF8(string(at.entry), "\uFFFD")
 	if shown[entry] {
@@ -173,9 +183,14 @@ func sanitize(key []byte) string {
 
 // fill takes over from other what s lacks.
 func (s *samples) fill(other *samples) {
-	for id, v := range other.values {
-		if !s.values[id].complete() {
-			s.values[id] = v
+	for i, v := range other.single {
+		if !s.single[i].complete() {
+			s.single[i] = v
+		}
+	}
+	for id, v := range other.sets {
+		if !s.sets[id].complete() {
+			s.sets[id] = v
 		}
 	}
 	maps.Copy(s.unknown, other.unknown)

@@ -46,7 +46,7 @@ func TestSrvr(t *testing.T) {
 			if _, err := readSrvr(strings.NewReader(tc.srvr), s); !errors.Is(err, tc.err) {
 				t.Errorf("error %v, want %v", err, tc.err)
 			}
-			have := got{State: s.state, Zxid: s.zxid, Values: len(s.values), Unparsable: s.unparsable}
+			have := got{State: s.state, Zxid: s.zxid, Values: len(shown(s)), Unparsable: s.unparsable}
 			if s.version != "" {
 				have.Version = versionOf(s.version)
 			}

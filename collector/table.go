@@ -23,26 +23,36 @@ type place struct {
 	entry  []byte
 }
 
-// table holds all known metrics, ready for looking up keys. It doesn't change
+// table holds all known metrics, ready to be looked up. It doesn't change
 // once it is made, so that rounds can share it.
 type table struct {
 	single   map[string]*metric
+	slots    int // Series that don't belong to a set.
 	sets     []*metric
-	reserved map[string]bool // Names that an unknown key may not take.
+	own      map[string]family // The families that are not about keys, by name.
+	reserved map[string]bool   // Names that an unknown key may not take.
 }
 
 func newTable() *table {
-	t := &table{single: map[string]*metric{}, reserved: map[string]bool{}}
+	t := &table{single: map[string]*metric{}, own: map[string]family{}, reserved: map[string]bool{}}
+	slots := map[series]int{}
 	for _, m := range slices.Concat(gauges(), counters(), summaries(), sets()) {
 		t.reserve(m.name)
 		if m.isSet() {
 			t.sets = append(t.sets, &m)
-		} else {
-			t.single[m.key] = &m
+			continue
 		}
+		id := series{m.name, m.value}
+		if _, ok := slots[id]; !ok {
+			slots[id] = len(slots)
+		}
+		m.slot = slots[id]
+		t.single[m.key] = &m
 	}
+	t.slots = len(slots)
 	for _, f := range families() {
 		t.reserve(f.name)
+		t.own[f.name] = f
 	}
 	return t
 }
