@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/go-zookeeper/zk"
-
 	"zkwarden/audit"
+
+	"github.com/go-zookeeper/zk"
 )
 
 // A znode's line starts with its path, or ends with it behind columns, and a

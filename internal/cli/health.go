@@ -100,8 +100,7 @@ func get(ctx context.Context, client *http.Client, u *url.URL) (status int, body
 	response, err := client.Do(request)
 	if err != nil {
 		// The client's error repeats method and URL, which the caller adds.
-		var wrapped *url.Error
-		if errors.As(err, &wrapped) {
+		if wrapped, ok := errors.AsType[*url.Error](err); ok {
 			err = wrapped.Err
 		}
 		return 0, "", err
@@ -118,6 +117,6 @@ func get(ctx context.Context, client *http.Client, u *url.URL) (status int, body
 // asksForCertificate reports whether the other side ended a TLS handshake
 // because it wants to know who asks.
 func asksForCertificate(err error) bool {
-	var remote *net.OpError
-	return errors.As(err, &remote) && remote.Op == "remote error" && strings.Contains(remote.Err.Error(), "certificate")
+	remote, ok := errors.AsType[*net.OpError](err)
+	return ok && remote.Op == "remote error" && strings.Contains(remote.Err.Error(), "certificate")
 }

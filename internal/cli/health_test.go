@@ -2,6 +2,8 @@ package cli
 
 import (
 	"crypto/tls"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -46,6 +48,7 @@ func TestHealth(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewUnstartedServer(c.handler)
+			server.Config.ErrorLog = log.New(io.Discard, "", 0)
 			if c.tls != nil {
 				server.TLS = c.tls
 				server.StartTLS()

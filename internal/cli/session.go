@@ -93,7 +93,8 @@ func (s *session) close() {
 	s.conn.Close()
 	s.cancel()
 	s.hangUp()
-	for range s.events { //nolint:revive // The client closes the channel when it has ended.
+	for range s.events {
+		// The client closes the channel when it has ended.
 	}
 }
 
@@ -189,10 +190,13 @@ func (s *session) children(ctx context.Context, path string) (names []string, st
 		names, stat, err = conn.Children(path)
 		return err
 	})
-	return names, stat, err
+	if err != nil {
+		return nil, nil, err // Beside an error the client returns a Stat of zeros.
+	}
+	return names, stat, nil
 }
 
-// stat reads a znode's Stat, which takes no READ permission.
+// stat reads a znode's Stat.
 func (s *session) stat(ctx context.Context, path string) (stat *zk.Stat, err error) {
 	err = s.read(ctx, func(conn *zk.Conn) error {
 		exists, found, err := conn.Exists(path)
@@ -202,7 +206,10 @@ func (s *session) stat(ctx context.Context, path string) (stat *zk.Stat, err err
 		stat = found
 		return err
 	})
-	return stat, err
+	if err != nil {
+		return nil, err
+	}
+	return stat, nil
 }
 
 // inOrder offers the servers in the order in which they were configured, from

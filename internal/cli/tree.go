@@ -53,7 +53,7 @@ func Tree(ctx context.Context, o TreeOptions, out io.Writer) error {
 		p.format = jsonLine
 	case o.Stat:
 		p.format = statLine
-		buffered.WriteString(statHeader)
+		fmt.Fprint(buffered, statHeader) //nolint:errcheck // The writer keeps its error for the next call.
 	}
 	r := treeReader{session: s, depth: o.Depth, stat: o.Stat || o.JSON}
 	err = walk(ctx, cancel, o.Path, r.read, p)
@@ -102,11 +102,7 @@ func (r *treeReader) read(ctx context.Context, path string, depth int) (*znode, 
 	switch {
 	case errors.Is(err, zk.ErrNoAuth):
 		z.trouble = "no auth"
-		if r.stat {
-			z.stat, err = r.session.stat(ctx, path)
-			return z, err
-		}
-		return z, nil
+		return z, r.statAnyway(ctx, z)
 	case errors.Is(err, zk.ErrInvalidPath) && depth > 0:
 		z.trouble = "invalid path"
 		return z, nil
@@ -119,6 +115,18 @@ func (r *treeReader) read(ctx context.Context, path string, depth int) (*znode, 
 		}
 	}
 	return z, nil
+}
+
+// statAnyway reads the Stat of a znode whose READ permission is missing.
+// Servers before 3.8.4 and 3.9.2 tell it to anyone (ZOOKEEPER-2590).
+func (r *treeReader) statAnyway(ctx context.Context, z *znode) (err error) {
+	if r.stat {
+		z.stat, err = r.session.stat(ctx, z.path)
+	}
+	if errors.Is(err, zk.ErrNoAuth) {
+		return nil
+	}
+	return err
 }
 
 // treePrinter is the visitor that writes a line for each znode.

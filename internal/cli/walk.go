@@ -101,19 +101,12 @@ type walker struct {
 }
 
 // walk visits root and everything below it. A znode that vanishes during the
-// walk is left out, but a missing root is an error. At an error walk calls
-// stop, which makes reads under way return, and waits for them.
+// walk is left out, but a missing root is an error. At an error walk waits for
+// the reads under way, which stop makes return.
 func walk(ctx context.Context, stop func(), root string, read readFunc, v visitor) error {
 	// Besides the window, one late turn can be in flight.
 	w := &walker{read: read, visitor: v, answers: make(chan answer, window+1)}
-	defer func() {
-		if w.inFlight > 0 {
-			stop()
-		}
-		for range w.inFlight {
-			<-w.answers
-		}
-	}()
+	defer w.join(stop)
 	top, err := read(ctx, root, 0)
 	if errors.Is(err, zk.ErrNoNode) {
 		return fmt.Errorf("znode %s does not exist", printable(root))
@@ -132,6 +125,15 @@ func (w *walker) begin(root *znode) {
 	if below := newFamily(root); below != nil {
 		w.stack = append(w.stack, below)
 		heap.Push(&w.ahead, below)
+	}
+}
+
+// join waits for the reads under way. A server that lives answers them sooner
+// than a broken session could be closed, so stop is for one that does not.
+func (w *walker) join(stop func()) {
+	defer time.AfterFunc(beat, stop).Stop()
+	for range w.inFlight {
+		<-w.answers
 	}
 }
 

@@ -44,15 +44,15 @@ func (m memory) inOrder(path string) []string {
 	return paths
 }
 
-// recorder is a visitor that remembers.
-type recorder struct {
+// visits is a visitor that remembers.
+type visits struct {
 	paths []string
 	fail  int // The visit that fails; zero for none.
 }
 
 var errVisit = errors.New("visit")
 
-func (r *recorder) visit(z *znode) error {
+func (r *visits) visit(z *znode) error {
 	r.paths = append(r.paths, z.path)
 	if len(r.paths) == r.fail {
 		return errVisit
@@ -60,7 +60,7 @@ func (r *recorder) visit(z *znode) error {
 	return nil
 }
 
-func (r *recorder) tick() error { return nil }
+func (r *visits) tick() error { return nil }
 
 func randomTree(seed uint64, size int) memory {
 	random := rand.New(rand.NewPCG(seed, 1))
@@ -91,7 +91,7 @@ func TestWalkOrder(t *testing.T) {
 	}
 	for name, tree := range trees {
 		t.Run(name, func(t *testing.T) {
-			var visited recorder
+			var visited visits
 			if err := walk(t.Context(), func() {}, "/", tree.read, &visited); err != nil {
 				t.Fatal(err)
 			}
@@ -144,6 +144,7 @@ func TestWalkBounds(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			defer w.join(func() {})
 			w.begin(top)
 			if err := w.run(t.Context()); err != nil {
 				t.Fatal(err)
@@ -216,7 +217,7 @@ func TestWalkOverlaps(t *testing.T) {
 		}
 		return tree.read(ctx, path, depth)
 	}
-	var visited recorder
+	var visited visits
 	if err := walk(t.Context(), func() {}, "/", read, &visited); err != nil {
 		t.Fatal(err)
 	}
@@ -229,7 +230,7 @@ func TestWalkEnds(t *testing.T) {
 	errRead := errors.New("read")
 	tree := randomTree(1, 500)
 	t.Run("root is missing", func(t *testing.T) {
-		err := walk(t.Context(), func() {}, "/nobody", tree.read, &recorder{})
+		err := walk(t.Context(), func() {}, "/nobody", tree.read, &visits{})
 		if err == nil || err.Error() != "znode /nobody does not exist" {
 			t.Errorf("got error %v", err)
 		}
@@ -241,7 +242,7 @@ func TestWalkEnds(t *testing.T) {
 			}
 			return tree.read(ctx, path, depth)
 		}
-		if err := walk(t.Context(), func() {}, "/", read, &recorder{}); !errors.Is(err, errRead) {
+		if err := walk(t.Context(), func() {}, "/", read, &visits{}); !errors.Is(err, errRead) {
 			t.Errorf("got error %v", err)
 		}
 	})
@@ -254,14 +255,14 @@ func TestWalkEnds(t *testing.T) {
 			}
 			return tree.read(ctx, path, depth)
 		}
-		err := walk(t.Context(), func() { close(stopped) }, "/", read, &recorder{fail: 2})
+		err := walk(t.Context(), func() { close(stopped) }, "/", read, &visits{fail: 2})
 		if !errors.Is(err, errVisit) {
 			t.Errorf("got error %v", err)
 		}
 	})
 	t.Run("znodes vanish", func(t *testing.T) {
 		gone := memory{"/": {"a", "b", "c"}, "/a": {"x"}, "/c": nil}
-		var visited recorder
+		var visited visits
 		if err := walk(t.Context(), func() {}, "/", gone.read, &visited); err != nil {
 			t.Fatal(err)
 		}
