@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-kit/log/level"
@@ -34,6 +35,7 @@ const (
 // The page is neither negotiated nor packed: either would take longer than mntr,
 // for 60 kB that mostly go over loopback.
 func Handler(c *Collector, own prometheus.Gatherer) http.Handler {
+	pages := sync.Pool{New: func() any { return bytes.NewBuffer(make([]byte, 0, pageSize)) }}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			w.Header().Set("Allow", "GET, HEAD")
@@ -43,7 +45,9 @@ func Handler(c *Collector, own prometheus.Gatherer) http.Handler {
 		ctx, cancel := scrapeContext(r)
 		defer cancel()
 		families, err := c.gatherBeside(ctx, own)
-		text := bytes.NewBuffer(make([]byte, 0, pageSize))
+		text := pages.Get().(*bytes.Buffer)
+		defer pages.Put(text)
+		text.Reset()
 		for _, mf := range families {
 			_, encodeErr := expfmt.MetricFamilyToText(text, mf)
 			err = errors.Join(err, encodeErr)

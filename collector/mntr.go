@@ -7,8 +7,9 @@ import (
 	"io"
 )
 
-// maxLine is the longest line that is read; a longer one is left out.
-const maxLine = 16 << 10
+// maxLine is the longest line, in bytes, that is read; a longer one is left out.
+// No key of the table comes near it with an entry that may be shown.
+const maxLine = 4 << 10
 
 var (
 	errTruncated = errors.New("the last line has no end")
