@@ -99,7 +99,19 @@ func attempt(ctx context.Context, opts Options, installed install, pick func() (
 		}
 		return err
 	})
-	return ensemble, err
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range ensemble.servers {
+		if err := s.waitOpen(ctx); err != nil {
+			return nil, err
+		}
+	}
+	// A server may serve although it lost one of the other ports.
+	if ensemble.lostPort() {
+		return nil, errPortTaken
+	}
+	return ensemble, nil
 }
 
 // lay writes the files of all servers and starts none.

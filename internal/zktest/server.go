@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -124,20 +125,48 @@ func (s *Server) signal(sig syscall.Signal, paused bool) error {
 }
 
 // Restart kills the server if it runs and starts it again with its data, ports
-// and options. It returns when the server answers, which it does before it has
-// a quorum; wait for that with [Ensemble.WaitServing].
+// and options. It returns when the server listens, which it does before it
+// has a quorum; wait for that with [Ensemble.WaitServing].
 func (s *Server) Restart(ctx context.Context) error {
 	s.Kill()
 	if err := s.start(); err != nil {
 		return err
 	}
-	return until(ctx, fmt.Sprintf("server %d answers", s.id), func() error {
-		if err := s.alive(); err != nil {
-			return &permanentError{err}
+	return s.waitOpen(ctx)
+}
+
+// waitOpen waits for every client-facing port that the options ask for. The
+// plain one opens first, so the others cannot be taken for granted when it answers.
+func (s *Server) waitOpen(ctx context.Context) error {
+	s.mu.Lock()
+	opts := s.opts
+	s.mu.Unlock()
+	addrs := []string{s.Addr()}
+	if opts.TLS != nil {
+		addrs = append(addrs, s.SecureAddr())
+	}
+	if opts.Admin {
+		addrs = append(addrs, s.AdminAddr())
+	}
+	if opts.Prometheus {
+		addrs = append(addrs, s.MetricsAddr())
+	}
+	for _, addr := range addrs {
+		err := until(ctx, fmt.Sprintf("server %d listens on %s", s.id, addr), func() error {
+			if err := s.alive(); err != nil {
+				return &permanentError{err}
+			}
+			conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+			if err != nil {
+				return err
+			}
+			return conn.Close()
+		})
+		if err != nil {
+			return err
 		}
-		_, err := s.Mode(ctx)
-		return err
-	})
+	}
+	return nil
 }
 
 // Wipe kills the server and deletes its snapshots and transaction logs, as an

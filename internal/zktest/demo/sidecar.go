@@ -1,0 +1,119 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os/exec"
+	"syscall"
+	"time"
+
+	"zkwarden/internal/zktest"
+)
+
+// stopTimeout is how long a sidecar may take to end before it is killed.
+const stopTimeout = 15 * time.Second
+
+// sidecar is one running zkwarden.
+type sidecar struct {
+	command *exec.Cmd
+	name    string
+	ended   chan error
+	stopped chan struct{} // Closed by stop.
+}
+
+// startSidecars starts one zkwarden beside each server and prints where their
+// metrics are. The first one audits.
+func startSidecars(ctx context.Context, binary string, ensemble *zktest.Ensemble, auditDir string, stdout, stderr io.Writer) ([]*sidecar, error) {
+	var sidecars []*sidecar
+	for i, server := range ensemble.Servers() {
+		args := []string{
+			"--zookeeper.address=" + server.Addr(), "--ensemble.name=demo",
+			"--web.listen-address=127.0.0.1:0", "--log.format=json",
+		}
+		role := "metrics"
+		if i == 0 {
+			role = "metrics and audit"
+			args = append(args, "--audit.path=/demo", "--audit.dir="+auditDir)
+		}
+		s, address, err := startSidecar(ctx, binary, args, stdout, stderr)
+		if err != nil {
+			for _, started := range sidecars {
+				started.stop()
+			}
+			return nil, fmt.Errorf("start sidecar of server %d: %w", server.ID(), err)
+		}
+		s.name = fmt.Sprintf("sidecar of server %d", server.ID())
+		sidecars = append(sidecars, s)
+		fmt.Fprintf(stdout, "server %d (%s): http://%s/metrics (%s)\n", server.ID(), server.Addr(), address, role)
+	}
+	return sidecars, nil
+}
+
+// startSidecar returns when the process listens, and the address.
+func startSidecar(ctx context.Context, binary string, args []string, stdout, stderr io.Writer) (*sidecar, string, error) {
+	command := exec.Command(binary, args...)
+	command.Stdout = stdout
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for the demo, which ends it in order.
+	logs, err := command.StderrPipe()
+	if err != nil {
+		return nil, "", err
+	}
+	if err := command.Start(); err != nil {
+		return nil, "", err
+	}
+	s := &sidecar{command: command, ended: make(chan error, 1), stopped: make(chan struct{})}
+	listening := make(chan string, 1)
+	go func() {
+		readLog(logs, listening, stderr)
+		s.ended <- command.Wait()
+	}()
+	select {
+	case address := <-listening:
+		return s, address, nil
+	case err := <-s.ended:
+		return nil, "", fmt.Errorf("it ended before it listened: %w", err)
+	case <-ctx.Done():
+		s.stop()
+		return nil, "", ctx.Err()
+	}
+}
+
+// readLog finds the address in the log and shows what is worse than news.
+func readLog(logs io.Reader, listening chan<- string, stderr io.Writer) {
+	lines := bufio.NewScanner(logs)
+	for lines.Scan() {
+		var line struct{ Msg, Address, Level string }
+		if err := json.Unmarshal(lines.Bytes(), &line); err != nil || line.Level == "warn" || line.Level == "error" {
+			fmt.Fprintln(stderr, lines.Text())
+			continue
+		}
+		if line.Msg == "Listening on" {
+			listening <- line.Address
+		}
+	}
+}
+
+// wait returns when the process has ended; too early is an error.
+func (s *sidecar) wait(ctx context.Context) error {
+	select {
+	case err := <-s.ended:
+		return fmt.Errorf("%s ended early: %v", s.name, err)
+	case <-ctx.Done():
+	}
+	<-s.stopped
+	timer := time.AfterFunc(stopTimeout, func() { _ = s.command.Process.Kill() })
+	defer timer.Stop()
+	if err := <-s.ended; err != nil {
+		return fmt.Errorf("%s: %w", s.name, err)
+	}
+	return nil
+}
+
+// stop asks the process to end in order.
+func (s *sidecar) stop() {
+	_ = s.command.Process.Signal(syscall.SIGTERM) // It may have ended already.
+	close(s.stopped)
+}
