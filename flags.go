@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"io"
 	"os"
 	"time"
@@ -26,7 +27,8 @@ Every flag can also be given in the environment: --zookeeper.address is ZKWARDEN
 // log stand on the application, so that they work before and after any command.
 type flags struct {
 	app      *kingpin.Application
-	answered bool // Whether --help or --version was all that was asked.
+	answer   bytes.Buffer // What --help or --version prints.
+	answered bool         // Whether one of them was all that was asked.
 
 	addresses []string
 	tls       bool
@@ -50,12 +52,12 @@ type flags struct {
 	health        cli.HealthOptions
 }
 
-func newFlags(stdout, stderr io.Writer) *flags {
+func newFlags() *flags {
 	f := &flags{app: kingpin.New("zkwarden", about)}
 	f.app.Version(version.Print("zkwarden"))
 	f.app.UsageTemplate(usageTemplate)
-	f.app.UsageWriter(stdout)
-	f.app.ErrorWriter(stderr)
+	f.app.UsageWriter(&f.answer) // It panics when it cannot write.
+	f.app.ErrorWriter(io.Discard)
 	f.app.Terminate(func(int) { f.answered = true })
 	f.app.DefaultEnvars()
 	f.app.HelpFlag.Short('h')
@@ -71,15 +73,15 @@ func (f *flags) connection() {
 	f.app.Flag("zookeeper.address", "ZooKeeper servers as host:port, repeatable or separated by commas. The first is the one that /metrics describes, and sessions prefer it.").
 		Default("127.0.0.1:2181").StringsVar(&f.addresses)
 	f.app.Flag("zookeeper.tls", "Speak TLS to ZooKeeper.").BoolVar(&f.tls)
-	f.app.Flag("zookeeper.tls-ca-file", "PEM file with the authorities that sign the servers' certificates; the system's by default. Read again at every connect, like the other two.").
+	f.app.Flag("zookeeper.tls-ca-file", "PEM file with the authorities that sign the servers' certificates; the system's by default. Read again at every connect, like the other two.").PlaceHolder("FILE").
 		StringVar(&f.tlsFiles.CAFile)
-	f.app.Flag("zookeeper.tls-cert-file", "PEM file with the client certificate.").StringVar(&f.tlsFiles.CertFile)
-	f.app.Flag("zookeeper.tls-key-file", "PEM file with the client certificate's key.").StringVar(&f.tlsFiles.KeyFile)
-	f.app.Flag("zookeeper.tls-server-name", "Name that the servers' certificates must have; the host that is dialled by default.").
+	f.app.Flag("zookeeper.tls-cert-file", "PEM file with the client certificate.").PlaceHolder("FILE").StringVar(&f.tlsFiles.CertFile)
+	f.app.Flag("zookeeper.tls-key-file", "PEM file with the client certificate's key.").PlaceHolder("FILE").StringVar(&f.tlsFiles.KeyFile)
+	f.app.Flag("zookeeper.tls-server-name", "Name that the servers' certificates must have; the host that is dialled by default.").PlaceHolder("NAME").
 		StringVar(&f.tlsFiles.ServerName)
 	f.app.Flag("zookeeper.timeout", "How long a scrape of the server may take, and how long a command waits for a session.").
 		Default("3s").DurationVar(&f.timeout)
-	f.app.Flag("ensemble.name", "Name of the ensemble, written to every audit record. Required for auditing.").StringVar(&f.ensemble)
+	f.app.Flag("ensemble.name", "Name of the ensemble, written to every audit record. Required for auditing.").PlaceHolder("NAME").StringVar(&f.ensemble)
 	f.app.Flag("log.level", "Least severe messages to log: debug, info, warn or error.").
 		Default("info").EnumVar(&f.logLevel, "debug", "info", "warn", "error")
 	f.app.Flag("log.format", "Format of the log, which goes to stderr: logfmt or json.").
@@ -91,16 +93,16 @@ func (f *flags) runFlags() {
 	f.runCommand = c
 	c.Flag("web.listen-address", "Address to serve /metrics and the other pages on.").
 		Default(":9141").StringVar(&f.run.Web.ListenAddress)
-	c.Flag("web.config.file", "File that turns on TLS and basic auth for the pages, in the format of Prometheus' exporter-toolkit.").
+	c.Flag("web.config.file", "File that turns on TLS and basic auth for the pages, in the format of Prometheus' exporter-toolkit.").PlaceHolder("FILE").
 		StringVar(&f.run.Web.ConfigFile)
 	c.Flag("web.enable-pprof", "Serve profiles under /debug/pprof/.").BoolVar(&f.run.Web.Pprof)
-	c.Flag("audit.path", "Record every change of this znode and of everything below it. Repeatable. Nothing is audited without it.").
+	c.Flag("audit.path", "Record every change of this znode and of everything below it. Repeatable. Nothing is audited without it.").PlaceHolder("PATH").
 		StringsVar(&f.run.Audit.Paths)
 	c.Flag("audit.level", "How much of a znode is recorded: data, or metadata for sizes and keyed digests without content.").
 		Default(string(policy.LevelData)).EnumVar(&f.level, string(policy.LevelData), string(policy.LevelMetadata))
 	c.Flag("audit.dir", "Directory of the journal and of the last known state. It needs a volume of its own.").
 		Default("data/").StringVar(&f.run.Audit.Dir)
-	c.Flag("audit.digest-key-file", "File with the hexadecimal key of content digests; generated in the audit directory by default.").
+	c.Flag("audit.digest-key-file", "File with the hexadecimal key of content digests; generated in the audit directory by default.").PlaceHolder("FILE").
 		StringVar(&f.run.Audit.DigestKeyFile)
 }
 
@@ -128,10 +130,11 @@ func (f *flags) healthFlags() {
 }
 
 // parse returns the command that was chosen.
-func (f *flags) parse(args []string) (string, error) {
+func (f *flags) parse(args []string, stdout io.Writer) (string, error) {
 	chosen, err := f.app.Parse(args)
 	if f.answered {
-		return "", nil
+		_, err := f.answer.WriteTo(stdout)
+		return "", err
 	}
 	if err != nil {
 		return "", usageError{err}

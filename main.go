@@ -56,8 +56,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 func command(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	f := newFlags(stdout, stderr)
-	chosen, err := f.parse(args)
+	f := newFlags()
+	chosen, err := f.parse(args, stdout)
 	if err != nil || f.answered {
 		return err
 	}
