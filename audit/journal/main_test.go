@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strconv"
 	"testing"
 	"time"
 
@@ -14,16 +15,22 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if dir := os.Getenv("ZKWARDEN_TEST_VICTIM"); dir != "" {
+	if dir := os.Getenv(victimEnv); dir != "" {
 		os.Exit(victim(dir))
 	}
 	goleak.VerifyTestMain(m)
 }
 
+func testOptions(dir string) Options {
+	return Options{Dir: dir, Logger: log.NewNopLogger(), Ensemble: "test", Recorder: "host"}
+}
+
+func pid() string { return strconv.Itoa(os.Getpid()) }
+
 // newTestJournal opens the journal in dir; the test ends it.
 func newTestJournal(t testing.TB, dir string) *Journal {
 	t.Helper()
-	j, err := Open(Options{Dir: dir, Logger: log.NewNopLogger(), Ensemble: "test", Recorder: "host"})
+	j, err := Open(testOptions(dir))
 	if err != nil {
 		t.Fatal(err)
 	}
