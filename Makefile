@@ -31,9 +31,13 @@ help: ## list the targets
 build: ## build the static binary ./zkwarden
 	CGO_ENABLED=0 go build -buildvcs=false -trimpath -ldflags '$(LDFLAGS)' -o zkwarden .
 
-demo: build ## run a three-server ensemble with a sidecar beside each; DEMO_SECONDS=30 ends it by itself
+# The demo is make's own child, not go's, so that signals reach it.
+demo: ## run a three-server ensemble with a sidecar beside each; DEMO_SECONDS=30 ends it by itself
 	@internal/zktest/fetch.sh >/dev/null
-	@go run ./internal/zktest/demo -seconds "$(DEMO_SECONDS)"
+	@echo "Building zkwarden ..." >&2
+	@$(MAKE) -s build
+	@go build -buildvcs=false -o "$(ZKWARDEN_CACHE)/bin/demo" ./internal/zktest/demo
+	@exec "$(ZKWARDEN_CACHE)/bin/demo" -seconds "$(DEMO_SECONDS)"
 
 test: ## run all tests with the race detector, most of them against real servers
 	@internal/tools/require.sh go git cc
