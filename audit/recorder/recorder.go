@@ -50,8 +50,8 @@ type Recorder struct {
 	place   mirror.Place
 	resync  *resync
 	repeats repeats
-	moved   bool // Whether place moved since the last commit.
-	lost    bool // Whether the mirror behind earlier records is gone.
+	moved   bool   // Whether place moved since the last commit.
+	unseen  string // Why the time before the first sync is a gap of its own, or empty.
 	settle  chan chan struct{}
 	done    chan struct{}
 	synced  chan struct{} // Closed when the first sync or resync of this run is complete.
@@ -88,13 +88,16 @@ func (r *Recorder) startMirror() error {
 	if r.Mirror.Len() > 0 {
 		level.Warn(r.Logger).Log("msg", "mirror belongs to another journal, starting it anew")
 	}
-	r.lost = r.Head > 0
+	if r.Head > 0 {
+		r.unseen = audit.GapMirrorLost
+	}
 	r.place = mirror.Place{Chain: r.Chain, Seq: r.Head, Generation: 1, Synced: map[string]bool{}}
 	return r.Mirror.Clear()
 }
 
-// Place returns where the recorder stands: the seq behind which the journal
-// must be replayed and the zxid from which a source resumes.
+// Place returns where the recorder begins: the seq behind which the journal
+// must be replayed and the zxid from which a source resumes. It belongs to
+// the goroutine in Run once that has begun.
 func (r *Recorder) Place() mirror.Place { return r.place }
 
 // Synced is closed when the first sync or resync of this run is complete.
@@ -155,8 +158,15 @@ func (r *Recorder) begin(ctx context.Context) error {
 	if err := r.adoptPolicy(); err != nil {
 		return err
 	}
+	if r.Head > 0 && r.place.Mark == 0 && r.unseen == "" {
+		r.unseen = audit.GapRestart // The last run ended before its first sync did.
+	}
 	r.resync.unsynced(r.Policy.Roots(), r.place.Synced)
-	return r.append(ctx, audit.Event{Kind: audit.KindControl, Control: audit.ControlStart, Roots: r.Policy.Roots()})
+	start := audit.Event{Kind: audit.KindControl, Control: audit.ControlStart, Roots: r.Policy.Roots()}
+	if err := r.append(ctx, start); err != nil {
+		return err
+	}
+	return r.commit(ctx) // From here on the mirror belongs to this journal.
 }
 
 func (r *Recorder) end(ctx context.Context) error {

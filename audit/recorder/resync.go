@@ -108,15 +108,13 @@ func gapEvent(g audit.Gap) audit.Event {
 }
 
 func (r *Recorder) mark(ctx context.Context, m audit.Mark) error {
-	if m.Walk {
-		if err := r.endResync(ctx, m); err != nil {
-			return err
-		}
-	}
 	r.metrics.mark(m.Zxid, r.Now())
 	if m.Zxid != r.place.Mark {
 		r.place.Mark = m.Zxid
 		r.moved = true
+	}
+	if m.Walk {
+		return r.endResync(ctx, m)
 	}
 	return nil
 }
@@ -130,11 +128,11 @@ func (r *Recorder) endResync(ctx context.Context, m audit.Mark) error {
 			return err
 		}
 	}
-	if r.lost {
-		r.lost = false
-		if err := r.append(ctx, gapEvent(audit.Gap{Until: m.Zxid, Reason: audit.GapMirrorLost})); err != nil {
+	if r.unseen != "" {
+		if err := r.append(ctx, gapEvent(audit.Gap{Until: m.Zxid, Reason: r.unseen})); err != nil {
 			return err
 		}
+		r.unseen = ""
 	}
 	for _, root := range slices.Sorted(maps.Keys(s.counted)) {
 		e := audit.Event{
@@ -153,6 +151,10 @@ func (r *Recorder) endResync(ctx context.Context, m audit.Mark) error {
 		}
 	}
 	r.resync = &resync{}
+	// What took long to find out is not to be found out again after a crash.
+	if err := r.commit(ctx); err != nil {
+		return err
+	}
 	r.metrics.synced.Set(1)
 	r.announceSynced()
 	return nil

@@ -127,8 +127,9 @@ func (a *auditor) start() {
 	a.ended = make(chan struct{})
 
 	observations := make(chan audit.Observation, observed)
+	from := a.record.Place().Mark
 	go func() {
-		err := a.source.Run(sourceCtx, a.record.Place().Mark, a.policy, a.record.Known(), observations)
+		err := a.source.Run(sourceCtx, from, a.policy, a.record.Known(), observations)
 		close(observations)
 		a.sourced <- err
 	}()
