@@ -28,10 +28,16 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // script answers words from memory; a word without an answer is refused.
 type script map[fourletter.Word]string
 
+// notServing stands for the text of a server that serves nobody.
+const notServing = "not serving"
+
 func (s script) Open(_ context.Context, addr string, word fourletter.Word) (io.ReadCloser, error) {
 	reply, ok := s[word]
 	if !ok {
 		return nil, &fourletter.Error{Word: word, Addr: addr, Reason: fourletter.Refused}
+	}
+	if reply == notServing {
+		return nil, &fourletter.Error{Word: word, Addr: addr, Reason: fourletter.NotServing}
 	}
 	return io.NopCloser(strings.NewReader(reply)), nil
 }

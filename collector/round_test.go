@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,6 +23,7 @@ type slow struct {
 
 	mu    sync.Mutex
 	asked map[fourletter.Word]int
+	open  atomic.Int64 // Asks in flight.
 }
 
 func (s *slow) Open(ctx context.Context, addr string, word fourletter.Word) (io.ReadCloser, error) {
@@ -31,6 +33,8 @@ func (s *slow) Open(ctx context.Context, addr string, word fourletter.Word) (io.
 	}
 	s.asked[word]++
 	s.mu.Unlock()
+	s.open.Add(1)
+	defer s.open.Add(-1)
 	timer := time.NewTimer(s.after[word])
 	defer timer.Stop()
 	select {
@@ -157,6 +161,10 @@ func TestStates(t *testing.T) {
 				`zookeeper_word_success{word="mntr"} 0`},
 			[]string{"zookeeper_watches"},
 		},
+		"one word says not serving, the other leader": {
+			script{fourletter.Mntr: notServing, fourletter.Srvr: srvrText},
+			[]string{"zookeeper_up 1", "zookeeper_serving 0", `zookeeper_server_state{state="not_serving"} 1`, `zookeeper_server_state{state="leader"} 0`}, nil,
+		},
 		"mode that nobody knows": {
 			script{fourletter.Mntr: "zk_server_state\tking\n"},
 			[]string{"zookeeper_up 1", "zookeeper_serving 0", `zookeeper_server_state{state="unknown"} 1`}, nil,
@@ -227,12 +235,16 @@ func TestAdvice(t *testing.T) {
 
 func TestClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := start(t, Options{Client: &slow{after: map[fourletter.Word]time.Duration{fourletter.Mntr: time.Hour}}})
+		server := &slow{after: map[fourletter.Word]time.Duration{fourletter.Mntr: time.Hour}}
+		c := start(t, Options{Client: server})
 		var scrape sync.WaitGroup
 		scrape.Go(func() { _, _ = c.Gather(t.Context()) })
 		synctest.Wait()
 		begin := time.Now()
 		c.Close()
+		if got := server.open.Load(); got != 0 {
+			t.Errorf("%d words still asked after Close", got)
+		}
 		c.Close()
 		scrape.Wait()
 		if took := time.Since(begin); took != 0 {
