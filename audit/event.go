@@ -160,8 +160,15 @@ const millisLayout = "2006-01-02T15:04:05.000Z07:00"
 func AtTime(t time.Time) Millis { return Millis{t.UTC().Truncate(time.Millisecond)} }
 
 // AtUnixMilli converts ZooKeeper's ctime, mtime and transaction times, which
-// count milliseconds since 1970.
-func AtUnixMilli(ms int64) Millis { return Millis{time.UnixMilli(ms).UTC()} }
+// count milliseconds since 1970. An instant that RFC 3339 has no text for is
+// unknown: a server may send any number.
+func AtUnixMilli(ms int64) Millis {
+	t := time.UnixMilli(ms).UTC()
+	if t.Year() < 1 || t.Year() > 9999 {
+		return Millis{}
+	}
+	return Millis{t}
+}
 
 // Time returns the instant, or the zero time when it is unknown.
 func (m Millis) Time() time.Time { return m.t }
