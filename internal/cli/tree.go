@@ -109,12 +109,18 @@ func (r *treeReader) read(ctx context.Context, path string, depth int) (*znode, 
 	case err != nil:
 		return nil, err
 	}
-	for _, name := range z.children {
+	return z, checkNames(path, z.children)
+}
+
+// checkNames refuses names that no znode can have and that would lead the walk
+// out of its order.
+func checkNames(parent string, names []string) error {
+	for _, name := range names {
 		if name == "" || strings.Contains(name, "/") {
-			return nil, fmt.Errorf("server names a child %q of %s", name, printable(path))
+			return fmt.Errorf("server names a child %q of %s", name, printable(parent))
 		}
 	}
-	return z, nil
+	return nil
 }
 
 // statAnyway reads the Stat of a znode whose READ permission is missing.

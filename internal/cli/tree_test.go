@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -153,7 +154,7 @@ func TestTree(t *testing.T) {
 		}
 		defer w.Close()
 		r.Close()
-		if err := Tree(t.Context(), TreeOptions{Session: sessionOptions(server.Addr()), Depth: -1}, w); err != nil {
+		if err := Tree(t.Context(), TreeOptions{Session: sessionOptions(server.Addr()), Path: "/app", Depth: -1}, w); err != nil {
 			t.Errorf("got error %v", err)
 		}
 	})
@@ -163,8 +164,8 @@ func TestTree(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer full.Close()
-		if err := Tree(t.Context(), TreeOptions{Session: sessionOptions(server.Addr()), Depth: -1}, full); err == nil {
-			t.Error("got no error")
+		if err := Tree(t.Context(), TreeOptions{Session: sessionOptions(server.Addr()), Path: "/app", Depth: -1}, full); !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("got error %v", err)
 		}
 	})
 }
@@ -414,6 +415,39 @@ func talker(t *testing.T, words string) (addr string) {
 		<-ended
 	})
 	return listener.Addr().String()
+}
+
+func TestNamesOfChildren(t *testing.T) {
+	if err := checkNames("/a", []string{"b", " ", "c.d"}); err != nil {
+		t.Error(err)
+	}
+	for _, name := range []string{"", "/", "b/c", "../x"} {
+		if err := checkNames("/a", []string{"b", name}); err == nil {
+			t.Errorf("name %q is accepted", name)
+		}
+	}
+}
+
+// What a server answers is not asked again; what a broken connection leaves
+// unanswered is, a few times.
+func TestReadTries(t *testing.T) {
+	s := &session{options: SessionOptions{Timeout: time.Second}, usable: make(chan struct{})}
+	close(s.usable)
+	for want, errs := range map[int][]error{
+		1:        {nil, zk.ErrNoNode, zk.ErrNoAuth, zk.ErrInvalidPath},
+		maxTries: {zk.ErrConnectionClosed, zk.ErrSessionExpired, io.ErrUnexpectedEOF},
+	} {
+		for _, answer := range errs {
+			tries := 0
+			err := s.read(t.Context(), func(*zk.Conn) error {
+				tries++
+				return answer
+			})
+			if tries != want || !errors.Is(err, answer) {
+				t.Errorf("after %d tries %v became %v, want %d tries", tries, answer, err, want)
+			}
+		}
+	}
 }
 
 // The first server of the list is preferred, and the next ones are tried.

@@ -102,6 +102,37 @@ func TestWalkOrder(t *testing.T) {
 	}
 }
 
+// What is read first is what is visited first.
+func TestReadingOrder(t *testing.T) {
+	tree := randomTree(3, 1000)
+	for _, name := range []string{"a", "a-b", "a!", "a0"} {
+		tree.add(tree.add("/", name), "x")
+	}
+	want := tree.inOrder("/")[1:]
+	var ahead []*family
+	for _, path := range want {
+		slash := strings.LastIndexByte(path, '/') + 1
+		ahead = append(ahead, &family{dir: path[:slash], names: []string{path[slash:]}})
+	}
+	rand.New(rand.NewPCG(1, 1)).Shuffle(len(ahead), queue(ahead).Swap)
+	slices.SortFunc(ahead, func(f, g *family) int {
+		switch {
+		case f.before(g):
+			return -1
+		case g.before(f):
+			return 1
+		}
+		return 0
+	})
+	var got []string
+	for _, f := range ahead {
+		got = append(got, f.dir+f.names[0])
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // More names than may be held make the walk drop some of what it read ahead,
 // and more znodes than may be held make it wait; both must end.
 func TestWalkBounds(t *testing.T) {
