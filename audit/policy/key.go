@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -44,18 +45,29 @@ func LoadOrCreateKey(file string) ([]byte, error) {
 	return key, nil
 }
 
-// writeNew is durable when it returns: digests in the journal would mean
-// nothing if the key behind them were lost in a crash.
+// writeNew is durable when it returns, and leaves a whole file or none when it
+// is killed: digests in the journal would mean nothing if the key behind them
+// were lost.
 func writeNew(file, text string) error {
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	unfinished := file + ".new"
+	if err := writeSynced(unfinished, text); err != nil {
+		return errors.Join(err, os.Remove(unfinished))
+	}
+	if err := os.Rename(unfinished, file); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(file))
 	if err != nil {
 		return err
 	}
-	if _, err := f.WriteString(text); err != nil {
-		return errors.Join(err, f.Close(), os.Remove(file))
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
+func writeSynced(file, text string) error {
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
 	}
-	if err := f.Sync(); err != nil {
-		return errors.Join(err, f.Close(), os.Remove(file))
-	}
-	return f.Close()
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Sync(), f.Close())
 }

@@ -184,8 +184,14 @@ func ValidatePath(path string) error {
 			return fmt.Errorf("znode path %q has the component %q", path, name)
 		}
 	}
-	if i := strings.IndexFunc(path, func(r rune) bool { return r < 0x20 || r >= 0x7f && r <= 0x9f }); i >= 0 {
-		return fmt.Errorf("znode path %q has a control character at byte %d", path, i)
+	if i := strings.IndexFunc(path, refused); i >= 0 {
+		return fmt.Errorf("znode path %q has a character that ZooKeeper refuses at byte %d", path, i)
 	}
 	return nil
+}
+
+// refused is PathUtils' list of characters. Java counts in UTF-16, where those
+// above U+FFFF are two surrogates.
+func refused(r rune) bool {
+	return r <= 0x1f || r >= 0x7f && r <= 0x9f || r >= 0xe000 && r <= 0xf8ff || r >= 0xfff0
 }

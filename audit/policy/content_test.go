@@ -1,0 +1,177 @@
+package policy
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"zkwarden/audit"
+)
+
+func TestDescribe(t *testing.T) {
+	digest := func(data string) string {
+		mac := hmac.New(sha256.New, testKey)
+		mac.Write([]byte(data))
+		return hex.EncodeToString(mac.Sum(nil))
+	}
+	long := strings.Repeat("x", DefaultMaxData)
+	for name, test := range map[string]struct {
+		data      []byte
+		text      string
+		encoding  string
+		truncated bool
+	}{
+		"null":                         {nil, "", audit.EncodingNull, false},
+		"empty":                        {[]byte{}, "", audit.EncodingUTF8, false},
+		"text":                         {[]byte("käse\x00\n"), "käse\x00\n", audit.EncodingUTF8, false},
+		"binary":                       {[]byte{0xff, 0}, "/wA=", audit.EncodingBase64, false},
+		"at the limit":                 {[]byte(long), long, audit.EncodingUTF8, false},
+		"one byte above it":            {[]byte(long + "y"), long, audit.EncodingUTF8, true},
+		"a rune across the limit":      {[]byte(long[3:] + "漢漢"), long[3:] + "漢", audit.EncodingUTF8, true},
+		"all but its last byte fits":   {[]byte(long[3:] + "🦓"), long[3:], audit.EncodingUTF8, true},
+		"binary above the limit":       {append([]byte{0xff}, long...), base64.StdEncoding.EncodeToString(append([]byte{0xff}, long[1:]...)), audit.EncodingBase64, true},
+		"binary only behind the limit": {append([]byte(long), 0xff), base64.StdEncoding.EncodeToString([]byte(long)), audit.EncodingBase64, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			want := &audit.Content{Size: ptr(len(test.data)), Digest: digest(string(test.data))}
+			if diff := cmp.Diff(want, describe(mustPolicy(t, LevelMetadata, testKey, "/"), test.data)); diff != "" {
+				t.Errorf("at level metadata (-want +got):\n%s", diff)
+			}
+			want.Data, want.Encoding, want.Truncated = test.text, test.encoding, test.truncated
+			if diff := cmp.Diff(want, describe(mustPolicy(t, LevelData, testKey, "/"), test.data)); diff != "" {
+				t.Errorf("at level data (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func FuzzDescribe(f *testing.F) {
+	f.Add([]byte(nil))
+	f.Add([]byte(strings.Repeat("x", DefaultMaxData-1) + "漢"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		got := describe(mustPolicy(t, LevelData, testKey, "/"), data)
+		raw := []byte(got.Data)
+		if got.Encoding == audit.EncodingBase64 {
+			var err error
+			if raw, err = base64.StdEncoding.DecodeString(got.Data); err != nil {
+				t.Fatal(err)
+			}
+		}
+		switch {
+		case *got.Size != len(data) || got.Truncated != (len(raw) < len(data)):
+			t.Errorf("size %d and truncated %v for %d of %d bytes", *got.Size, got.Truncated, len(raw), len(data))
+		case !bytes.HasPrefix(data, raw) || len(raw) > DefaultMaxData || got.Truncated && len(raw) < DefaultMaxData-3:
+			t.Errorf("kept %d bytes of %d, not the first part", len(raw), len(data))
+		case (got.Encoding == audit.EncodingUTF8) != (data != nil && utf8.Valid(data)):
+			t.Errorf("encoding %s", got.Encoding)
+		}
+	})
+}
+
+func TestDigestIsKeyed(t *testing.T) {
+	other := []byte("another key of the same length")
+	seen := map[string]string{}
+	for name, content := range map[string]*audit.Content{
+		"one":           describe(mustPolicy(t, LevelMetadata, testKey, "/"), []byte("secret")),
+		"another key":   describe(mustPolicy(t, LevelMetadata, other, "/"), []byte("secret")),
+		"another value": describe(mustPolicy(t, LevelMetadata, testKey, "/"), []byte("Secret")),
+	} {
+		if twin, ok := seen[content.Digest]; ok {
+			t.Errorf("%s and %s share the digest %s", name, twin, content.Digest)
+		}
+		seen[content.Digest] = name
+	}
+	again := describe(mustPolicy(t, LevelData, testKey, "/elsewhere"), []byte("secret"))
+	if seen[again.Digest] != "one" {
+		t.Error("equal data under one key have different digests")
+	}
+}
+
+// forms are the shapes in which content could leak.
+func forms(secret string) []string {
+	plain, long := sha256.Sum256([]byte(secret)), sha512.Sum512([]byte(secret))
+	return []string{
+		secret, hex.EncodeToString([]byte(secret)), base64.StdEncoding.EncodeToString([]byte(secret)),
+		hex.EncodeToString(plain[:]), base64.StdEncoding.EncodeToString(plain[:]), hex.EncodeToString(long[:]),
+		string(testKey), hex.EncodeToString(testKey), base64.StdEncoding.EncodeToString(testKey),
+	}
+}
+
+func TestLevelMetadataReturnsNoContent(t *testing.T) {
+	const secret = "p4ssw0rd-of-the-cluster"
+	for _, data := range []string{secret, secret + "\xff", strings.Repeat(secret, 1000)} {
+		metadata, full := mustPolicy(t, LevelMetadata, testKey, "/"), mustPolicy(t, LevelData, testKey, "/")
+		for name, returned := range map[string]any{
+			"Describe":    describe(metadata, []byte(data)),
+			"Allow":       metadata.Allow(metadata.rules[0], describe(full, []byte(data))),
+			"Fingerprint": metadata.Fingerprint(),
+		} {
+			text, err := json.Marshal(returned)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text = fmt.Appendf(text, " %+v", returned)
+			for _, form := range forms(secret) {
+				if bytes.Contains(text, []byte(form)) {
+					t.Errorf("%s returned %q in %s", name, form, text)
+				}
+			}
+		}
+	}
+}
+
+func TestAllow(t *testing.T) {
+	metadata, full := mustPolicy(t, LevelMetadata, testKey, "/"), mustPolicy(t, LevelData, testKey, "/")
+	for name, test := range map[string]struct {
+		policy     *Policy
+		kept, want *audit.Content
+	}{
+		"nothing stays nothing":            {metadata, nil, nil},
+		"nothing does not become more":     {full, nil, nil},
+		"data are cut down":                {metadata, describe(full, []byte("x")), describe(metadata, []byte("x"))},
+		"null is cut down":                 {metadata, describe(full, nil), describe(metadata, nil)},
+		"metadata do not become data":      {full, describe(metadata, []byte("x")), describe(metadata, []byte("x"))},
+		"metadata stay":                    {metadata, describe(metadata, []byte("x")), describe(metadata, []byte("x"))},
+		"data stay where they may":         {full, describe(full, []byte("x")), describe(full, []byte("x"))},
+		"an unknown member is cut as well": {metadata, &audit.Content{Size: ptr(1), ACL: []audit.ACL{{ID: "user"}}, Truncated: true}, &audit.Content{Size: ptr(1)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, test.policy.Allow(test.policy.rules[0], test.kept)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestFingerprint(t *testing.T) {
+	base := mustPolicy(t, LevelMetadata, testKey, "/a", "/b")
+	if base.Fingerprint() != mustPolicy(t, LevelMetadata, testKey, "/a", "/b").Fingerprint() {
+		t.Error("the same policy has two fingerprints")
+	}
+	longer := mustPolicy(t, LevelMetadata, testKey, "/a", "/b")
+	longer.maxData++
+	seen := map[string]string{base.Fingerprint(): "the first policy"}
+	for name, changed := range map[string]*Policy{
+		"another level": mustPolicy(t, LevelData, testKey, "/a", "/b"),
+		"another path":  mustPolicy(t, LevelMetadata, testKey, "/a", "/c"),
+		"fewer paths":   mustPolicy(t, LevelMetadata, testKey, "/a"),
+		"joined paths":  mustPolicy(t, LevelMetadata, testKey, "/a/b"),
+		"another key":   mustPolicy(t, LevelMetadata, []byte("fedcba9876543210"), "/a", "/b"),
+		"another limit": longer,
+	} {
+		if twin, ok := seen[changed.Fingerprint()]; ok {
+			t.Errorf("%s and %s share a fingerprint", name, twin)
+		}
+		seen[changed.Fingerprint()] = name
+	}
+}
