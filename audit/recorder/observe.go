@@ -147,22 +147,31 @@ func (l *look) deleted(ctx context.Context, stale bool) error {
 	if err := l.buryBelow(ctx); err != nil {
 		return err
 	}
-	// A znode that was not read since a gap may have died and come again in
-	// it: which incarnation the hint speaks of is not known then.
-	certain := l.known && !stale
-	var czxid audit.Zxid
-	if certain {
-		czxid = l.entry.Czxid
+	if l.known && stale {
+		return l.deletedUnread(ctx)
 	}
-	e := l.event(audit.OpDeleted, czxid, 0)
+	e := l.event(audit.OpDeleted, l.entry.Czxid, 0)
 	e.Cause = audit.CauseUnknown
 	l.place(&e, 0)
-	if certain {
+	if l.known {
 		e.Version, e.Aversion = ptr(l.entry.Version), ptr(l.entry.Aversion)
 		e.EphemeralOwner = l.entry.EphemeralOwner
 		e.Before = l.entry.Content
 	}
-	e.Exact = ptr(e.Zxid != 0 && certain)
+	e.Exact = ptr(e.Zxid != 0 && l.known)
+	return l.r.append(ctx, e)
+}
+
+// deletedUnread records a hinted deletion of a znode that was not read since
+// the gap. The known incarnation is dead now, but it may have died in the gap
+// already and another one been born there: its death is bracketed from the
+// beginning of the gap, and its last version is not known.
+func (l *look) deletedUnread(ctx context.Context) error {
+	e := l.event(audit.OpDeleted, l.entry.Czxid, 0)
+	e.Cause = audit.CauseUnknown
+	e.ZxidAfter, e.ZxidUntil = ptr(l.bracket().After), ptr(l.Until)
+	e.EphemeralOwner = l.entry.EphemeralOwner
+	e.Before = l.entry.Content
 	return l.r.append(ctx, e)
 }
 
