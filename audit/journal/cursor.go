@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -69,7 +70,7 @@ func openCursor(j *Journal, name string, end position) (*Cursor, error) {
 	path := filepath.Join(j.dir, "cursor-"+name)
 	file, at, err := openMarkFile(path)
 	if errors.Is(err, os.ErrNotExist) {
-		at = start
+		at = mark{hash: noHash}
 		file, err = createMarkFile(path, at)
 	}
 	if err != nil {
@@ -83,14 +84,12 @@ func openCursor(j *Journal, name string, end position) (*Cursor, error) {
 	if err != nil {
 		return nil, errors.Join(err, file.close())
 	}
-	switch w.last().hash {
-	case at.hash:
-	case "": // The next line is the first of its segment, and has to follow this hash.
-		w.segment.last.hash = at.hash
-	default:
-		err := &BrokenError{File: path, Seq: at.seq,
-			Problem: fmt.Sprintf("it names the hash %s, but the journal's record has %s", at.hash, w.last().hash)}
-		return nil, errors.Join(err, w.close(), file.close())
+	if w.last() != at {
+		w.close()
+		return nil, errors.Join(&BrokenError{
+			File: path, Seq: at.seq,
+			Problem: fmt.Sprintf("it names the hash %s, but the journal's record has %s", at.hash, w.last().hash),
+		}, file.close())
 	}
 	c := &Cursor{journal: j, name: name, walker: w, file: file}
 	c.acked.Store(at.seq)
@@ -112,7 +111,7 @@ func (c *Cursor) Next(ctx context.Context) ([]audit.Line, error) {
 	c.buf, c.batch = c.buf[:0], c.batch[:0]
 	for len(c.batch) < batchLines && len(c.buf) < batchBytes {
 		line, err := c.walker.next(end)
-		if isEOF(err) {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil && len(c.batch) > 0 {
@@ -171,5 +170,6 @@ func (c *Cursor) Close() error {
 	c.journal.mu.Lock()
 	delete(c.journal.cursors, c.name)
 	c.journal.mu.Unlock()
-	return errors.Join(c.walker.close(), c.file.close())
+	c.walker.close()
+	return c.file.close()
 }

@@ -11,9 +11,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func openTestCursor(t testing.TB, j *Journal, name string) *Cursor {
+func openTestCursor(t *testing.T, j *Journal) *Cursor {
 	t.Helper()
-	c, err := j.OpenCursor(name)
+	c, err := j.OpenCursor("reader")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -21,11 +21,11 @@ func openTestCursor(t testing.TB, j *Journal, name string) *Cursor {
 	return c
 }
 
-func next(t testing.TB, c *Cursor) []string {
-	t.Helper()
-	batch, err := c.Next(t.Context())
+func next(tb testing.TB, c *Cursor) []string {
+	tb.Helper()
+	batch, err := c.Next(tb.Context())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	var lines []string
 	for _, line := range batch {
@@ -40,7 +40,7 @@ func TestCursorBeginsBehindWhatWasAcknowledged(t *testing.T) {
 	appendEvents(t, j, 2000)
 	want := mustVerify(t, dir)
 	for _, ack := range []uint64{1, 9, 10, 512, 513, 2000} {
-		c := openTestCursor(t, j, "reader")
+		c := openTestCursor(t, j)
 		from := c.acked.Load()
 		for at := from; at < ack; {
 			lines := next(t, c)
@@ -60,7 +60,7 @@ func TestCursorBeginsBehindWhatWasAcknowledged(t *testing.T) {
 		closeJournal(t, j)
 		j = newTestJournal(t, dir)
 	}
-	c := openTestCursor(t, j, "reader")
+	c := openTestCursor(t, j)
 	appendEvents(t, j, 1)
 	if diff := cmp.Diff(mustVerify(t, dir)[2000:], next(t, c)); diff != "" {
 		t.Errorf("line behind everything (-want +got):\n%s", diff)
@@ -80,7 +80,7 @@ func TestCursorBatchesAreBounded(t *testing.T) {
 	if err := j.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	c := openTestCursor(t, j, "reader")
+	c := openTestCursor(t, j)
 	var sizes []int
 	for range 3 {
 		sizes = append(sizes, len(next(t, c)))
@@ -92,7 +92,7 @@ func TestCursorBatchesAreBounded(t *testing.T) {
 
 func TestCursorWaits(t *testing.T) {
 	j := newTestJournal(t, t.TempDir())
-	c := openTestCursor(t, j, "reader")
+	c := openTestCursor(t, j)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := c.Next(ctx); !errors.Is(err, context.Canceled) {
@@ -108,7 +108,7 @@ func TestCursorWaits(t *testing.T) {
 
 func TestCursorEndsWithTheJournal(t *testing.T) {
 	j := newTestJournal(t, t.TempDir())
-	c := openTestCursor(t, j, "reader")
+	c := openTestCursor(t, j)
 	appendEvents(t, j, 3)
 	if err := j.Finish(t.Context()); err != nil {
 		t.Fatal(err)
@@ -124,7 +124,7 @@ func TestCursorEndsWithTheJournal(t *testing.T) {
 func TestCursorLimits(t *testing.T) {
 	j := newTestJournal(t, t.TempDir())
 	appendEvents(t, j, 2)
-	c := openTestCursor(t, j, "reader")
+	c := openTestCursor(t, j)
 	if err := c.Ack(1); err == nil {
 		t.Error("Ack of a line that was not returned is no error")
 	}
@@ -144,6 +144,7 @@ func TestCursorLimits(t *testing.T) {
 
 func TestCursorFile(t *testing.T) {
 	dir, text := journalOf(t, 12)
+	split(t, dir, 5, 8)
 	hash := func(seq int) string {
 		rec, err := parseLine([]byte(strings.Split(string(text), "\n")[seq-1]))
 		if err != nil {
@@ -155,8 +156,10 @@ func TestCursorFile(t *testing.T) {
 		name, text, says string // Part of the error; empty when it has to work.
 	}{
 		{"sound", "7:" + hash(7) + "\n", ""},
+		{"at the end of a segment", "8:" + hash(8) + "\n", ""},
+		{"another hash at the end of a segment", "8:" + hash(9) + "\n", "it names the hash"},
 		{"at the end", "12:" + hash(12) + "\n", ""},
-		{"at the start", string(start.text()), ""},
+		{"at the start", string(mark{hash: noHash}.text()), ""},
 		{"empty", "", "is not"},
 		{"torn", "7:" + hash(7)[:60], "is not"},
 		{"another seq", "8:" + hash(7) + "\n", "it names the hash"},
@@ -196,7 +199,7 @@ func TestCursorFindsDamageBehindItsBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, segmentPath(dir, 1), []byte(strings.Replace(string(text), `0000003","kind":"change"`, `0000003","kind":"chance"`, 1)))
-	c := openTestCursor(t, j, "reader")
+	c := openTestCursor(t, j)
 	if n := len(next(t, c)); n != 3 {
 		t.Errorf("Next returned %d lines, want the 3 before the damage", n)
 	}

@@ -60,15 +60,15 @@ var nasty = []string{
 // fill sets a share of the fields below v, whatever fields there are: a new
 // member of the event that the encoder does not know fails the test.
 func fill(rng *rand.Rand, v reflect.Value, share float64) {
-	if m, ok := v.Addr().Interface().(*audit.Millis); ok {
+	if m, ok := reflect.TypeAssert[*audit.Millis](v.Addr()); ok {
 		if rng.Float64() < share {
 			*m = audit.AtUnixMilli(rng.Int64N(4e12))
 		}
 		return
 	}
 	if v.Kind() == reflect.Struct {
-		for i := range v.NumField() {
-			fill(rng, v.Field(i), share)
+		for _, field := range v.Fields() {
+			fill(rng, field, share)
 		}
 		return
 	}

@@ -13,12 +13,12 @@ import (
 	"zkwarden/audit"
 )
 
-func replay(t testing.TB, j *Journal, after uint64) []string {
-	t.Helper()
+func replay(tb testing.TB, j *Journal, after uint64) []string {
+	tb.Helper()
 	var lines []string
-	for line, err := range j.Replay(t.Context(), after) {
+	for line, err := range j.Replay(tb.Context(), after) {
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		lines = append(lines, string(line.JSON))
 	}
@@ -88,7 +88,7 @@ func TestFileModes(t *testing.T) {
 	dir := t.TempDir() + "/made/by/journal"
 	j := newTestJournal(t, dir)
 	appendEvents(t, j, 11)
-	openTestCursor(t, j, "reader")
+	openTestCursor(t, j)
 	got := map[string]os.FileMode{}
 	info, err := os.Stat(dir)
 	if err != nil {
@@ -168,7 +168,7 @@ func TestTooLargeEvent(t *testing.T) {
 func TestConcurrentUse(t *testing.T) {
 	dir := t.TempDir()
 	j := newTestJournal(t, dir)
-	c := openTestCursor(t, j, "reader")
+	c := openTestCursor(t, j)
 	const writers, each = 8, 200
 	var wg sync.WaitGroup
 	for range writers {

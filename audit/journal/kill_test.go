@@ -64,13 +64,13 @@ func runVictim(t *testing.T, dir string, life time.Duration) string {
 	}
 	r := bufio.NewReader(out)
 	if _, err := r.Peek(1); err == nil {
-		time.AfterFunc(life, func() { cmd.Process.Kill() })
+		time.AfterFunc(life, func() { _ = cmd.Process.Kill() })
 	}
 	text, err := io.ReadAll(r)
 	if err != nil {
 		t.Error(err)
 	}
-	cmd.Wait() // A killed process always has an error.
+	_ = cmd.Wait() // A killed process always has an error.
 	if complaints.Len() > 0 {
 		t.Fatalf("the victim ended by itself: %s", &complaints)
 	}

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"zkwarden/audit"
 )
@@ -28,7 +27,7 @@ const (
 )
 
 // noHash stands before the first record.
-var noHash = strings.Repeat("0", hexLen)
+const noHash = "0000000000000000000000000000000000000000000000000000000000000000"
 
 // record is what a line says about its place in the chain.
 type record struct {

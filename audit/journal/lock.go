@@ -19,11 +19,12 @@ func lockDir(dir string) (*os.File, error) {
 		return nil, fmt.Errorf("open lock file: %w", err)
 	}
 	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		defer file.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("journal %s is in use by process %s: %w", dir, holder(file), ErrLocked)
+			err = fmt.Errorf("journal %s is in use by process %s: %w", dir, holder(file), ErrLocked)
+		} else {
+			err = fmt.Errorf("lock %s: %w", path, err)
 		}
-		return nil, fmt.Errorf("lock %s: %w", path, err)
+		return nil, errors.Join(err, file.Close())
 	}
 	if err := writePID(file); err != nil {
 		return nil, errors.Join(fmt.Errorf("write lock file %s: %w", path, err), file.Close())

@@ -28,35 +28,35 @@ func testOptions(dir string) Options {
 func pid() string { return strconv.Itoa(os.Getpid()) }
 
 // newTestJournal opens the journal in dir; the test ends it.
-func newTestJournal(t testing.TB, dir string) *Journal {
-	t.Helper()
+func newTestJournal(tb testing.TB, dir string) *Journal {
+	tb.Helper()
 	j, err := Open(testOptions(dir))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { closeJournal(t, j) })
+	tb.Cleanup(func() { closeJournal(tb, j) })
 	return j
 }
 
-func closeJournal(t testing.TB, j *Journal) {
-	t.Helper()
+func closeJournal(tb testing.TB, j *Journal) {
+	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	if err := j.Close(ctx); err != nil {
-		t.Error(err)
+		tb.Error(err)
 	}
 }
 
 // appendEvents appends n changes and makes them durable.
-func appendEvents(t testing.TB, j *Journal, n int) {
-	t.Helper()
+func appendEvents(tb testing.TB, j *Journal, n int) {
+	tb.Helper()
 	for i := range n {
-		if _, err := j.Append(t.Context(), change(i)); err != nil {
-			t.Fatal(err)
+		if _, err := j.Append(tb.Context(), change(i)); err != nil {
+			tb.Fatal(err)
 		}
 	}
-	if err := j.Flush(t.Context()); err != nil {
-		t.Fatal(err)
+	if err := j.Flush(tb.Context()); err != nil {
+		tb.Fatal(err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -15,8 +16,6 @@ type mark struct {
 	seq  uint64
 	hash string
 }
-
-var start = mark{hash: noHash}
 
 func (m mark) text() []byte {
 	return fmt.Appendf(nil, "%d:%s\n", m.seq, m.hash)
@@ -53,7 +52,7 @@ func openMarkFile(path string) (*markFile, mark, error) {
 	}
 	text := make([]byte, len(mark{seq: 1<<64 - 1, hash: noHash}.text())+1)
 	n, err := file.ReadAt(text, 0)
-	if n == 0 && err != nil && !isEOF(err) {
+	if n == 0 && err != nil && !errors.Is(err, io.EOF) {
 		return nil, mark{}, errors.Join(err, file.Close())
 	}
 	m, err := parseMark(text[:n])

@@ -26,7 +26,7 @@ func TestMetrics(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		openTestCursor(t, j, "reader")
+		openTestCursor(t, j)
 		_, hash := j.Durable()
 		first52, err := strconv.ParseUint(hash[:13], 16, 64)
 		if err != nil {

@@ -99,7 +99,7 @@ func (r *segmentReader) fill(limit int64) error {
 	if n > 0 || err == nil {
 		return nil
 	}
-	if isEOF(err) {
+	if errors.Is(err, io.EOF) {
 		return r.broken(false, "the file has only %d of at least %d bytes", at, limit)
 	}
 	return fmt.Errorf("read segment: %w", err)
@@ -120,6 +120,6 @@ func (r *segmentReader) size() (int64, error) {
 	return info.Size(), nil
 }
 
-func (r *segmentReader) close() error { return r.file.Close() }
-
-func isEOF(err error) bool { return errors.Is(err, io.EOF) }
+func (r *segmentReader) close() {
+	_ = r.file.Close() // It was only read.
+}

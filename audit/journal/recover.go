@@ -50,21 +50,26 @@ func openHead(dir string, isNew bool) (*markFile, mark, error) {
 	case !isNew:
 		return nil, mark{}, &BrokenError{File: path, Problem: "the file is missing, although the journal has records"}
 	}
-	f, err = createMarkFile(path, start)
-	return f, start, err
+	m = mark{hash: noHash}
+	f, err = createMarkFile(path, m)
+	return f, m, err
 }
 
 func recoverSegments(dir string, segments []stored, head mark) (recovered, error) {
 	if len(segments) == 0 {
-		if head != start {
-			return recovered{}, &BrokenError{File: segmentPath(dir, 1), Seq: head.seq,
-				Problem: "the file is missing, although the head says that there are records"}
+		if head.seq != 0 {
+			return recovered{}, &BrokenError{
+				File: segmentPath(dir, 1), Seq: head.seq,
+				Problem: "the file is missing, although the head says that there are records",
+			}
 		}
-		return recovered{end: position{mark: start, segment: 1}}, nil
+		return recovered{end: position{mark: mark{hash: noHash}, segment: 1}}, nil
 	}
 	if first := segments[0].first; first != 1 {
-		return recovered{}, &BrokenError{File: segmentPath(dir, 1), Seq: 1,
-			Problem: fmt.Sprintf("the file is missing, the first one begins at seq %d", first)}
+		return recovered{}, &BrokenError{
+			File: segmentPath(dir, 1), Seq: 1,
+			Problem: fmt.Sprintf("the file is missing, the first one begins at seq %d", first),
+		}
 	}
 	var found recovered
 	prev, n := noHash, len(segments)
@@ -96,7 +101,7 @@ func lastHash(dir string, s stored, next uint64) (string, error) {
 	defer r.close()
 	for {
 		_, err := r.next(s.size)
-		if isEOF(err) {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
@@ -118,18 +123,20 @@ func (found *recovered) scan(dir string, s stored, prev string, head mark) error
 	defer r.close()
 	for {
 		if r.last.seq == head.seq && r.last != head {
-			return &BrokenError{File: r.file.Name(), Line: r.line, Seq: head.seq,
-				Problem: fmt.Sprintf("the line's hash is %s, but the head says %s", r.last.hash, head.hash)}
+			return &BrokenError{
+				File: r.file.Name(), Line: r.line, Seq: head.seq,
+				Problem: fmt.Sprintf("the line's hash is %s, but the head says %s", r.last.hash, head.hash),
+			}
 		}
 		if _, err = r.next(s.size); err != nil {
 			break
 		}
 	}
-	if !isEOF(err) && !isTorn(err, r, s.size) {
+	if !errors.Is(err, io.EOF) && !isTorn(err, r, s.size) {
 		return err
 	}
 	if r.last.seq < head.seq {
-		if isEOF(err) {
+		if errors.Is(err, io.EOF) {
 			err = r.broken(false, "the journal ends")
 		}
 		return fmt.Errorf("the head says that the journal reached seq %d: %w", head.seq, err)
@@ -154,7 +161,7 @@ func isTorn(err error, r *segmentReader, size int64) bool {
 			return false
 		}
 		if err != nil {
-			return isEOF(err)
+			return errors.Is(err, io.EOF)
 		}
 	}
 }

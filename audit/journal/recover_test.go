@@ -178,7 +178,7 @@ func TestTornFirstLine(t *testing.T) {
 
 func TestJournalAheadOfItsHead(t *testing.T) {
 	dir, _ := journalOf(t, 3)
-	write(t, filepath.Join(dir, "head"), start.text())
+	write(t, filepath.Join(dir, "head"), mark{hash: noHash}.text())
 	j := newTestJournal(t, dir)
 	if seq, _ := j.Durable(); seq != 3 {
 		t.Errorf("durable seq is %d, want 3", seq)
@@ -258,21 +258,21 @@ func TestSeveralSegments(t *testing.T) {
 	cases := []struct {
 		name   string
 		behind []int
-		change func(t *testing.T, dir string)
+		change func(dir string)
 		says   string // Part of Open's error; empty when it has to work.
 	}{
 		{"sound", []int{3, 7}, nil, ""},
 		{"last one empty", []int{3, 9}, nil, ""},
-		{"middle one missing", []int{3, 7}, func(t *testing.T, dir string) { remove(t, segmentPath(dir, 4)) }, "but the next one begins at seq 8"},
-		{"first one missing", []int{3, 7}, func(t *testing.T, dir string) { remove(t, segmentPath(dir, 1)) }, "the first one begins at seq 4"},
-		{"last one missing", []int{3, 7}, func(t *testing.T, dir string) { remove(t, segmentPath(dir, 8)) }, "the journal reached seq 9"},
-		{"last one of another journal", []int{3, 7}, func(t *testing.T, dir string) {
+		{"middle one missing", []int{3, 7}, func(dir string) { remove(t, segmentPath(dir, 4)) }, "but the next one begins at seq 8"},
+		{"first one missing", []int{3, 7}, func(dir string) { remove(t, segmentPath(dir, 1)) }, "the first one begins at seq 4"},
+		{"last one missing", []int{3, 7}, func(dir string) { remove(t, segmentPath(dir, 8)) }, "the journal reached seq 9"},
+		{"last one of another journal", []int{3, 7}, func(dir string) {
 			other, _ := journalOf(t, 9)
 			split(t, other, 3, 7)
 			text, _ := os.ReadFile(segmentPath(other, 8))
 			write(t, segmentPath(dir, 8), text)
 		}, "the line follows another line"},
-		{"middle one torn", []int{3, 7}, func(t *testing.T, dir string) {
+		{"middle one torn", []int{3, 7}, func(dir string) {
 			text, _ := os.ReadFile(segmentPath(dir, 4))
 			write(t, segmentPath(dir, 4), text[:len(text)-10])
 		}, "the line does not end"},
@@ -282,7 +282,7 @@ func TestSeveralSegments(t *testing.T) {
 			dir, _ := journalOf(t, 9)
 			split(t, dir, c.behind...)
 			if c.change != nil {
-				c.change(t, dir)
+				c.change(dir)
 			}
 			err := reopen(t, dir)
 			if c.says == "" {
@@ -315,7 +315,7 @@ func readAll(t *testing.T, dir string, n int) {
 			t.Fatalf("Replay behind %d (-want +got):\n%s", after, diff)
 		}
 	}
-	c := openTestCursor(t, j, "reader")
+	c := openTestCursor(t, j)
 	if diff := cmp.Diff(want, next(t, c)); diff != "" {
 		t.Errorf("cursor (-want +got):\n%s", diff)
 	}

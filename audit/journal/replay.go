@@ -2,7 +2,9 @@ package journal
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"iter"
 
 	"zkwarden/audit"
@@ -25,7 +27,7 @@ func (j *Journal) Replay(ctx context.Context, after uint64) iter.Seq2[audit.Line
 		defer w.close()
 		for {
 			line, err := w.next(end)
-			if isEOF(err) {
+			if errors.Is(err, io.EOF) {
 				return
 			}
 			if err == nil {

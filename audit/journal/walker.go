@@ -22,7 +22,8 @@ type walker struct {
 	sealed  int64 // Size of segment once another one follows it; 0 when not known yet.
 }
 
-// openWalker places a walker behind the line after.
+// openWalker places a walker behind the line after, which it reads, so that
+// its hash is known.
 func openWalker(dir string, after uint64, end position) (*walker, error) {
 	if after > end.seq {
 		return nil, fmt.Errorf("the journal ends at seq %d, before %d", end.seq, after)
@@ -33,12 +34,12 @@ func openWalker(dir string, after uint64, end position) (*walker, error) {
 	}
 	first, prev := uint64(0), ""
 	for _, s := range segments {
-		if s.first <= after+1 {
+		if s.first <= max(after, 1) {
 			first = s.first
 		}
 	}
 	if first == 0 {
-		return nil, fmt.Errorf("no segment holds seq %d", after+1)
+		return nil, fmt.Errorf("no segment holds seq %d", max(after, 1))
 	}
 	if first == 1 {
 		prev = noHash
@@ -50,7 +51,8 @@ func openWalker(dir string, after uint64, end position) (*walker, error) {
 	w := &walker{dir: dir, segment: r}
 	for w.last().seq < after {
 		if _, err := w.next(end); err != nil {
-			return nil, errors.Join(err, w.close())
+			w.close()
+			return nil, err
 		}
 	}
 	return w, nil
@@ -70,7 +72,7 @@ func (w *walker) next(end position) ([]byte, error) {
 			return nil, err
 		}
 		line, err := w.segment.next(limit)
-		if !isEOF(err) {
+		if !errors.Is(err, io.EOF) {
 			return line, err
 		}
 		if w.segment.first == end.segment {
@@ -106,9 +108,9 @@ func (w *walker) advance() error {
 	if err != nil {
 		return err
 	}
-	old := w.segment
+	w.segment.close()
 	w.segment, w.sealed = r, 0
-	return old.close()
+	return nil
 }
 
-func (w *walker) close() error { return w.segment.close() }
+func (w *walker) close() { w.segment.close() }

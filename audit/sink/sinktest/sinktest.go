@@ -49,13 +49,15 @@ func Test(t *testing.T, start func(t *testing.T) Harness) {
 }
 
 func deliversAll(t *testing.T, h Harness) {
+	t.Helper()
 	deliver(t, h, 1, 3)
 	deliver(t, h, 4, 4)
 	deliver(t, h, 5, 516)
-	compare(t, h, 1, 516)
+	compare(t, h, 516)
 }
 
 func keepsNothing(t *testing.T, h Harness) {
+	t.Helper()
 	for seq := uint64(1); seq <= 20; seq++ {
 		batch := lines(seq, seq)
 		if err := h.Sink.Deliver(t.Context(), batch); err != nil {
@@ -63,10 +65,11 @@ func keepsNothing(t *testing.T, h Harness) {
 		}
 		overwrite(batch)
 	}
-	compare(t, h, 1, 20)
+	compare(t, h, 20)
 }
 
 func reportsRefusal(t *testing.T, h Harness) {
+	t.Helper()
 	h.Refuse(true)
 	if err := h.Sink.Deliver(t.Context(), lines(1, 3)); err == nil {
 		t.Error("Deliver returned nil for lines that nobody took")
@@ -74,38 +77,42 @@ func reportsRefusal(t *testing.T, h Harness) {
 }
 
 func deliversAfterRefusal(t *testing.T, h Harness) {
+	t.Helper()
 	deliver(t, h, 1, 2)
 	refused(t, h, 3, 8)
 	refused(t, h, 3, 8)
 	deliver(t, h, 3, 8)
 	deliver(t, h, 9, 10)
-	compare(t, h, 1, 10)
+	compare(t, h, 10)
 }
 
 func deliversMoreAfterRefusal(t *testing.T, h Harness) {
+	t.Helper()
 	refused(t, h, 1, 4)
 	deliver(t, h, 1, 9)
-	compare(t, h, 1, 9)
+	compare(t, h, 9)
 }
 
 // deliversOthersAfterRefusal is a pump that reads its lines anew and gets
 // them in smaller batches.
 func deliversOthersAfterRefusal(t *testing.T, h Harness) {
+	t.Helper()
 	refused(t, h, 1, 9)
 	for seq := uint64(1); seq <= 10; seq++ {
 		deliver(t, h, seq, seq)
 	}
-	compare(t, h, 1, 10)
+	compare(t, h, 10)
 }
 
 func endsWithContext(t *testing.T, h Harness) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := h.Sink.Deliver(ctx, lines(1, 1)); !errors.Is(err, context.Canceled) {
 		t.Errorf("Deliver returned %v, want %v", err, context.Canceled)
 	}
 	deliver(t, h, 1, 1)
-	compare(t, h, 1, 1)
+	compare(t, h, 1)
 }
 
 func deliver(t *testing.T, h Harness, from, to uint64) {
@@ -126,12 +133,12 @@ func refused(t *testing.T, h Harness, from, to uint64) {
 	h.Refuse(false)
 }
 
-// compare wants the lines from to to at the far end, in the order of their
+// compare wants the lines from 1 to n at the far end, in the order of their
 // first arrival, and nothing that is no line.
-func compare(t *testing.T, h Harness, from, to uint64) {
+func compare(t *testing.T, h Harness, n uint64) {
 	t.Helper()
 	var want, got []string
-	for _, line := range lines(from, to) {
+	for _, line := range lines(1, n) {
 		want = append(want, string(line.JSON))
 	}
 	seen := map[string]bool{}
