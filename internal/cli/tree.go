@@ -53,7 +53,7 @@ func Tree(ctx context.Context, o TreeOptions, out io.Writer) error {
 		p.format = jsonLine
 	case o.Stat:
 		p.format = statLine
-		fmt.Fprint(buffered, statHeader) //nolint:errcheck // The writer keeps its error for the next call.
+		fmt.Fprint(buffered, statHeader)
 	}
 	r := treeReader{session: s, depth: o.Depth, stat: o.Stat || o.JSON}
 	err = walk(ctx, cancel, o.Path, r.read, p)
@@ -162,7 +162,7 @@ func (p *treePrinter) visit(z *znode) (err error) {
 // tick lets a reader see lines soon even where the walk is slow.
 func (p *treePrinter) tick() error {
 	if p.progress != nil {
-		fmt.Fprintf(p.progress, "\r%d znodes", p.count) //nolint:errcheck // Progress is a courtesy.
+		fmt.Fprintf(p.progress, "\r%d znodes", p.count)
 		p.shown = true
 	}
 	return p.out.Flush()
@@ -171,6 +171,6 @@ func (p *treePrinter) tick() error {
 // endProgress clears the line.
 func (p *treePrinter) endProgress() {
 	if p.shown {
-		io.WriteString(p.progress, "\r\x1b[K") //nolint:errcheck // Progress is a courtesy.
+		fmt.Fprint(p.progress, "\r\x1b[K")
 	}
 }

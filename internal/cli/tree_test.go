@@ -406,7 +406,7 @@ func talker(t *testing.T, words string) (addr string) {
 			if err != nil {
 				return
 			}
-			io.WriteString(conn, words) //nolint:errcheck // The other side may be gone.
+			io.WriteString(conn, words)
 			conn.Close()
 		}
 	}()
