@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +19,10 @@ import (
 
 // formatVersion changes when older files can no longer be read.
 const formatVersion = 1
+
+// MaxPath is the longest path that a mirror can keep, in bytes. ZooKeeper
+// allows longer ones; only the size of a request bounds them.
+const MaxPath = bolt.MaxKeySize
 
 // lockTimeout bounds the wait for another process that has the file open.
 const lockTimeout = time.Second
@@ -38,10 +43,11 @@ type Place struct {
 type Mirror struct {
 	db *bolt.DB
 
-	mu    sync.RWMutex
-	dirty map[string]*Entry          // Changes since the last commit; nil means removed.
-	under map[string]map[string]bool // The names in dirty by parent, so that Children need not scan it.
-	count int
+	mu      sync.RWMutex
+	cleared bool                       // Whether the next commit begins with an empty file.
+	dirty   map[string]*Entry          // Changes since the last commit; nil means removed.
+	under   map[string]map[string]bool // The names in dirty by parent, so that Children need not scan it.
+	count   int
 }
 
 var (
@@ -108,8 +114,12 @@ func (m *Mirror) Get(path string) (Entry, bool) {
 	return entry, found
 }
 
-// Put sets the entry of path.
+// Put sets the entry of path. A path longer than MaxPath is not kept: no
+// commit could ever write it.
 func (m *Mirror) Put(path string, entry Entry) {
+	if len(path) > MaxPath {
+		return
+	}
 	_, known := m.Get(path)
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -195,14 +205,31 @@ func childKeys(cursor *bolt.Cursor, prefix string) iter.Seq[string] {
 	}
 }
 
-// Below returns the known paths below path, every znode after its descendants:
-// the order in which a subtree can be deleted.
-func (m *Mirror) Below(path string) []string {
+// Below returns the known paths below root, every znode after its descendants:
+// the order in which a subtree can be deleted. Znodes in between need not be
+// known.
+func (m *Mirror) Below(root string) []string {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	below := prefix(root)
+	inside := func(path string) bool { return len(path) > len(below) && strings.HasPrefix(path, below) }
 	var paths []string
-	for name := range m.Children(path) {
-		child := prefix(path) + name
-		paths = append(append(paths, m.Below(child)...), child)
+	m.view(func(znodes *bolt.Bucket) {
+		cursor := znodes.Cursor()
+		for key, _ := cursor.Seek([]byte(below)); bytes.HasPrefix(key, []byte(below)); key, _ = cursor.Next() {
+			path := string(key)
+			if _, changed := m.dirty[path]; !changed && inside(path) {
+				paths = append(paths, path)
+			}
+		}
+	})
+	for path, entry := range m.dirty {
+		if entry != nil && inside(path) {
+			paths = append(paths, path)
+		}
 	}
+	slices.Sort(paths)
+	slices.Reverse(paths)
 	return paths
 }
 
@@ -220,24 +247,15 @@ func (m *Mirror) Dirty() int {
 	return len(m.dirty)
 }
 
-// Clear forgets every znode.
-func (m *Mirror) Clear() error {
+// Clear forgets every znode. The file follows with the next commit, so that
+// place and contents change together.
+func (m *Mirror) Clear() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	clear(m.dirty)
 	clear(m.under)
 	m.count = 0
-	err := m.db.Update(func(tx *bolt.Tx) error {
-		if err := tx.DeleteBucket(bucketZnodes); err != nil {
-			return err
-		}
-		_, err := tx.CreateBucket(bucketZnodes)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("clear mirror: %w", err)
-	}
-	return nil
+	m.cleared = true
 }
 
 // Commit writes all changes and the place that they belong to, in one durable
@@ -251,7 +269,10 @@ func (m *Mirror) Commit(place Place) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	err = m.db.Update(func(tx *bolt.Tx) error {
-		znodes := tx.Bucket(bucketZnodes)
+		znodes, err := m.begin(tx)
+		if err != nil {
+			return err
+		}
 		// Sorted keys keep the B+tree's pages together.
 		for _, path := range slices.Sorted(maps.Keys(m.dirty)) {
 			if err := write(znodes, path, m.dirty[path]); err != nil {
@@ -265,7 +286,18 @@ func (m *Mirror) Commit(place Place) error {
 	}
 	clear(m.dirty)
 	clear(m.under)
+	m.cleared = false
 	return nil
+}
+
+func (m *Mirror) begin(tx *bolt.Tx) (znodes *bolt.Bucket, err error) {
+	if !m.cleared {
+		return tx.Bucket(bucketZnodes), nil
+	}
+	if err := tx.DeleteBucket(bucketZnodes); err != nil {
+		return nil, err
+	}
+	return tx.CreateBucket(bucketZnodes)
 }
 
 func write(znodes *bolt.Bucket, path string, entry *Entry) error {
@@ -278,9 +310,12 @@ func write(znodes *bolt.Bucket, path string, entry *Entry) error {
 // Close closes the file; what was not committed is lost.
 func (m *Mirror) Close() error { return m.db.Close() }
 
-// view runs a read; it cannot fail, since the bucket is made at Open and only
-// Close ends the database.
+// view reads the file, unless what it holds is forgotten. It cannot fail, since
+// the bucket is made at Open and only Close ends the database.
 func (m *Mirror) view(read func(znodes *bolt.Bucket)) {
+	if m.cleared {
+		return
+	}
 	_ = m.db.View(func(tx *bolt.Tx) error {
 		read(tx.Bucket(bucketZnodes))
 		return nil

@@ -16,9 +16,7 @@ func (r *Recorder) Replay(line audit.Line) error {
 		return fmt.Errorf("replay journal record %d: %w", line.Seq, err)
 	}
 	if e.Kind == audit.KindGap && e.Reason == audit.GapHistoryRewritten {
-		if err := r.forgetHistory(); err != nil {
-			return fmt.Errorf("replay journal record %d: %w", line.Seq, err)
-		}
+		r.forgetHistory()
 	}
 	if e.Control == audit.ControlBaseline {
 		for _, root := range e.Roots {
@@ -45,7 +43,10 @@ func (r *Recorder) apply(e audit.Event) {
 		r.Mirror.Delete(e.Path)
 		r.countChild(e.Path)
 	case audit.OpDataChanged:
-		entry, _ := r.Mirror.Get(e.Path)
+		entry, known := r.Mirror.Get(e.Path)
+		if !known && e.Czxid == 0 {
+			return // Nothing is known of the znode that could be compared later.
+		}
 		entry.Content = e.After
 		if e.Version != nil {
 			entry.Version = *e.Version
@@ -83,9 +84,9 @@ func (r *Recorder) countChild(path string) {
 
 // forgetHistory begins a new generation: nothing that was known about the
 // ensemble holds any more.
-func (r *Recorder) forgetHistory() error {
+func (r *Recorder) forgetHistory() {
 	r.place.Generation++
 	r.place.Mark = 0
 	clear(r.place.Synced)
-	return r.Mirror.Clear()
+	r.Mirror.Clear()
 }

@@ -20,10 +20,14 @@ func (l *look) missed(op audit.Op, czxid audit.Zxid, counter int64) audit.Event 
 }
 
 func (l *look) bracket() audit.Gap {
+	g := audit.Gap{After: l.r.place.Mark, Until: max(l.Until, l.At)}
 	if s := l.r.resync; s.Reason != "" {
-		return s.Gap
+		g = s.Gap
 	}
-	return audit.Gap{After: l.r.place.Mark, Until: max(l.Until, l.At)}
+	if l.revealed {
+		g.After = min(g.After, l.Node.Stat.Czxid-1)
+	}
+	return g
 }
 
 // narrow shrinks the bracket of e to the zxid that a Stat shows, where that
@@ -52,6 +56,7 @@ func (l *look) sameIncarnation(ctx context.Context) error {
 	if l.known || l.r.resync.firstSync(l.Path) {
 		return nil
 	}
+	l.revealed = czxid != 0 && czxid <= l.bracket().After
 	return l.missedCreate(ctx)
 }
 
@@ -88,8 +93,8 @@ func (l *look) catchUp(ctx context.Context) error {
 			return err
 		}
 	}
-	if stat.Aversion == l.entry.Aversion {
-		return nil
+	if stat.Aversion <= l.entry.Aversion || l.r.resync.firstSync(l.Path) {
+		return nil // Recorded already, or a part of the baseline.
 	}
 	e := l.missed(audit.OpACLChanged, stat.Czxid, int64(stat.Aversion))
 	// No watch and no timestamp tells of an ACL change: it happened at some

@@ -33,6 +33,7 @@ type look struct {
 	rule     policy.Rule
 	entry    mirror.Entry
 	known    bool
+	revealed bool           // Whether the znode is older than the gap: its ACL hid it until now.
 	identity audit.Identity // Of the hinted change.
 }
 
@@ -93,24 +94,28 @@ func (l *look) created(ctx context.Context) error {
 
 // dataChanged records a hinted change of data, and what was missed before it.
 func (l *look) dataChanged(ctx context.Context, stale bool) error {
-	czxid := l.entry.Czxid
+	var czxid audit.Zxid
+	var owner audit.SessionID
 	var version *int32
 	switch {
 	case l.Node != nil:
-		czxid = l.Node.Stat.Czxid
+		czxid, owner = l.Node.Stat.Czxid, l.Node.Stat.EphemeralOwner
 		version = ptr(l.Node.Stat.Version - l.Behind)
 		recorded, err := l.missedBefore(ctx, *version)
 		if err != nil || recorded {
 			return err
 		}
 	case l.known && !stale:
+		czxid, owner = l.entry.Czxid, l.entry.EphemeralOwner
 		version = ptr(l.entry.Version + 1)
 	}
 	e := l.event(audit.OpDataChanged, czxid, counter(version))
-	e.Version = version
-	e.EphemeralOwner = l.entry.EphemeralOwner
-	if l.known && !stale {
-		e.Before, e.Aversion = l.entry.Content, ptr(l.entry.Aversion)
+	e.Version, e.EphemeralOwner = version, owner
+	if l.known && version != nil {
+		e.Before = l.entry.Content
+		if l.Node == nil || l.Node.Stat.Aversion == l.entry.Aversion {
+			e.Aversion = ptr(l.entry.Aversion)
+		}
 	}
 	if l.current() {
 		e.Time = audit.AtUnixMilli(l.Node.Stat.Mtime)
@@ -122,10 +127,6 @@ func (l *look) dataChanged(ctx context.Context, stale bool) error {
 	e.Exact = ptr(e.Zxid != 0 && version != nil && e.After != nil)
 	if err := l.r.append(ctx, e); err != nil {
 		return err
-	}
-	if !l.known && l.current() && l.r.resync.firstSync(l.Path) {
-		l.r.Mirror.Put(l.Path, l.entryOfNode())
-		return nil
 	}
 	return l.catchUp(ctx)
 }
@@ -147,6 +148,7 @@ func (l *look) deleted(ctx context.Context, stale bool) error {
 	if err := l.buryBelow(ctx); err != nil {
 		return err
 	}
+	delete(l.r.resync.owed, l.Path)
 	if l.known && stale {
 		return l.deletedUnread(ctx)
 	}
@@ -177,8 +179,7 @@ func (l *look) deletedUnread(ctx context.Context) error {
 
 // found compares a znode that was read unasked with the mirror.
 func (l *look) found(ctx context.Context) error {
-	if root, first := l.r.resync.firstSyncRoot(l.Path); first {
-		l.r.resync.counted[root]++
+	if l.r.resync.firstSync(l.Path) {
 		l.r.Mirror.Put(l.Path, l.entryOfNode())
 		return l.r.bound(ctx)
 	}
@@ -255,10 +256,20 @@ func (l *look) event(op audit.Op, czxid audit.Zxid, counter int64) audit.Event {
 		Ensemble: l.r.Ensemble, Generation: l.r.place.Generation,
 		Path: l.Path, Czxid: czxid, Op: op, Counter: counter,
 	}
-	if czxid != 0 && counter >= 0 {
+	if counter >= 0 && (czxid != 0 || bornWithTree(l.Path)) {
 		e.ID = l.identity.ID()
 	}
 	return e
+}
+
+// bornWithTree reports whether a server makes the znode before its first
+// transaction (DataTree.java). Its czxid is known to be zero.
+func bornWithTree(path string) bool {
+	switch path {
+	case "/", "/zookeeper", "/zookeeper/quota", "/zookeeper/config":
+		return true
+	}
+	return false
 }
 
 func counter(version *int32) int64 {

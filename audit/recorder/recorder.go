@@ -74,7 +74,7 @@ func New(o Options) (*Recorder, error) {
 	}
 	switch {
 	case r.place.Chain != o.Chain:
-		return r, r.startMirror()
+		r.startMirror()
 	case r.place.Seq > o.Head:
 		return nil, fmt.Errorf("the journal ends at record %d, but the mirror has seen record %d of it: records are missing", o.Head, r.place.Seq)
 	}
@@ -84,7 +84,7 @@ func New(o Options) (*Recorder, error) {
 // startMirror begins an empty mirror. Where the journal has records already,
 // the mirror that belonged to them is gone, and what happened since then can
 // only be declared as a gap.
-func (r *Recorder) startMirror() error {
+func (r *Recorder) startMirror() {
 	if r.Mirror.Len() > 0 {
 		level.Warn(r.Logger).Log("msg", "mirror belongs to another journal, starting it anew")
 	}
@@ -92,7 +92,7 @@ func (r *Recorder) startMirror() error {
 		r.unseen = audit.GapMirrorLost
 	}
 	r.place = mirror.Place{Chain: r.Chain, Seq: r.Head, Generation: 1, Synced: map[string]bool{}}
-	return r.Mirror.Clear()
+	r.Mirror.Clear()
 }
 
 // Place returns where the recorder begins: the seq behind which the journal
@@ -161,7 +161,7 @@ func (r *Recorder) begin(ctx context.Context) error {
 	if r.Head > 0 && r.place.Mark == 0 && r.unseen == "" {
 		r.unseen = audit.GapRestart // The last run ended before its first sync did.
 	}
-	r.resync.unsynced(r.Policy.Roots(), r.place.Synced)
+	r.resync.cover(r.Policy.Roots(), r.place.Synced)
 	start := audit.Event{Kind: audit.KindControl, Control: audit.ControlStart, Roots: r.Policy.Roots()}
 	if err := r.append(ctx, start); err != nil {
 		return err
@@ -273,6 +273,8 @@ func (k known) Settle(ctx context.Context) error {
 	select {
 	case <-settled:
 		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	case <-k.r.done:
 		return fmt.Errorf("settle: recorder has ended")
 	}

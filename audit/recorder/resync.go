@@ -25,15 +25,15 @@ type resync struct {
 	// parent's cversion shows and that no record explains yet.
 	owed map[string]int32
 
-	// counted has the roots whose first sync this is, and the znodes found.
-	counted  map[string]uint64
+	roots    []string
+	first    map[string]bool // The roots whose first sync this is.
 	compared uint64
 }
 
 func newResync(gap audit.Gap) *resync {
 	return &resync{
 		Gap: gap, active: true,
-		fresh: map[string]struct{}{}, owed: map[string]int32{}, counted: map[string]uint64{},
+		fresh: map[string]struct{}{}, owed: map[string]int32{}, first: map[string]bool{},
 	}
 }
 
@@ -65,41 +65,38 @@ func (s *resync) explain(path string) {
 	}
 }
 
-// unsynced notes the roots that have no first sync yet.
-func (s *resync) unsynced(roots []string, synced map[string]bool) {
+// cover notes the roots, and those that have no first sync yet.
+func (s *resync) cover(roots []string, synced map[string]bool) {
+	s.roots = roots
 	for _, root := range roots {
 		if !synced[root] {
-			s.counted[root] = 0
+			s.first[root] = true
 		}
 	}
 }
 
-// firstSyncRoot returns the root of path if this is its first sync; the
-// innermost, as /zookeeper may be a root beside the root znode.
-func (s *resync) firstSyncRoot(path string) (root string, ok bool) {
-	for candidate := range s.counted {
-		inside := path == candidate || candidate == "/" || strings.HasPrefix(path, candidate+"/")
-		if inside && len(candidate) > len(root) {
-			root, ok = candidate, true
+// rootOf returns the innermost root of path, as /zookeeper may be a root
+// beside the root znode.
+func (s *resync) rootOf(path string) string {
+	innermost := ""
+	for _, root := range s.roots {
+		inside := path == root || root == "/" || strings.HasPrefix(path, root+"/")
+		if inside && len(root) > len(innermost) {
+			innermost = root
 		}
 	}
-	return root, ok
+	return innermost
 }
 
-func (s *resync) firstSync(path string) bool {
-	_, ok := s.firstSyncRoot(path)
-	return ok
-}
+func (s *resync) firstSync(path string) bool { return s.first[s.rootOf(path)] }
 
 func (r *Recorder) gap(ctx context.Context, g audit.Gap) error {
 	level.Warn(r.Logger).Log("msg", "changes may have gone unseen", "reason", g.Reason, "after", g.After, "until", g.Until)
 	if g.Reason == audit.GapHistoryRewritten {
-		if err := r.forgetHistory(); err != nil {
-			return err
-		}
+		r.forgetHistory()
 	}
 	r.resync = newResync(g)
-	r.resync.unsynced(r.Policy.Roots(), r.place.Synced)
+	r.resync.cover(r.Policy.Roots(), r.place.Synced)
 	return r.append(ctx, gapEvent(g))
 }
 
@@ -134,17 +131,17 @@ func (r *Recorder) endResync(ctx context.Context, m audit.Mark) error {
 		}
 		r.unseen = ""
 	}
-	for _, root := range slices.Sorted(maps.Keys(s.counted)) {
+	for _, root := range slices.Sorted(maps.Keys(s.first)) {
 		e := audit.Event{
 			Kind: audit.KindControl, Control: audit.ControlBaseline,
-			Roots: []string{root}, Zxid: m.Zxid, Count: ptr(s.counted[root]),
+			Roots: []string{root}, Zxid: m.Zxid, Count: ptr(r.countBelow(root)),
 		}
 		if err := r.append(ctx, e); err != nil {
 			return err
 		}
 		r.place.Synced[root] = true
 	}
-	if s.Reason != "" && s.compared > 0 {
+	if s.Reason != "" && len(s.first) < len(s.roots) {
 		e := audit.Event{Kind: audit.KindControl, Control: audit.ControlResync, Zxid: m.Zxid, Count: ptr(s.compared), Reason: s.Reason}
 		if err := r.append(ctx, e); err != nil {
 			return err
@@ -158,6 +155,21 @@ func (r *Recorder) endResync(ctx context.Context, m audit.Mark) error {
 	r.metrics.synced.Set(1)
 	r.announceSynced()
 	return nil
+}
+
+// countBelow counts the known znodes of a root. It is done at the end, since a
+// walk that was cut off begins anew.
+func (r *Recorder) countBelow(root string) uint64 {
+	var count uint64
+	if _, known := r.Mirror.Get(root); known {
+		count = 1
+	}
+	for _, path := range r.Mirror.Below(root) {
+		if r.resync.rootOf(path) == root {
+			count++
+		}
+	}
+	return count
 }
 
 func (r *Recorder) settleChildren(ctx context.Context, path string, changes int32) error {

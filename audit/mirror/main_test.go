@@ -1,0 +1,50 @@
+package mirror
+
+import (
+	"path/filepath"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"zkwarden/audit"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func ptr[T any](v T) *T { return &v }
+
+func mustOpen(t testing.TB, file string) (*Mirror, Place) {
+	t.Helper()
+	m, place, err := Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	return m, place
+}
+
+func newMirror(t testing.TB) *Mirror {
+	t.Helper()
+	m, _ := mustOpen(t, filepath.Join(t.TempDir(), "mirror.db"))
+	return m
+}
+
+// reopen ends the mirror as a crash would: what was not committed is lost.
+func reopen(t testing.TB, m *Mirror) (*Mirror, Place) {
+	t.Helper()
+	file := m.db.Path()
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return mustOpen(t, file)
+}
+
+func commit(t testing.TB, m *Mirror, place Place) {
+	t.Helper()
+	if err := m.Commit(place); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// at is an entry that can be told from others.
+func at(czxid audit.Zxid) Entry { return Entry{Czxid: czxid} }
