@@ -2,8 +2,11 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/prometheus/common/version"
@@ -61,11 +64,15 @@ func newFlags() *flags {
 	f.app.Terminate(func(int) { f.answered = true })
 	f.app.DefaultEnvars()
 	f.app.HelpFlag.Short('h')
+	// An image or a chart may well set ZKWARDEN_VERSION for itself.
+	f.app.HelpFlag.NoEnvar()
+	f.app.VersionFlag.NoEnvar()
 	f.connection()
 	f.runFlags()
 	f.treeFlags()
 	f.watchFlags()
 	f.healthFlags()
+	nameCulprits(f.app)
 	return f
 }
 
@@ -142,15 +149,36 @@ func (f *flags) parse(args []string, stdout io.Writer) (string, error) {
 	if f.addresses, err = app.ParseAddresses(f.addresses); err != nil {
 		return "", usageError{err}
 	}
-	return chosen, f.checkTLS()
+	if err := errors.Join(f.checkTLS(), f.checkCommand(chosen)); err != nil {
+		return "", usageError{err}
+	}
+	return chosen, nil
 }
 
 func (f *flags) checkTLS() error {
 	switch {
 	case !f.tls && f.tlsFiles != (fourletter.TLSFiles{}):
-		return usageError{errTLSOff}
+		return errTLSOff
 	case (f.tlsFiles.CertFile == "") != (f.tlsFiles.KeyFile == ""):
-		return usageError{errTLSPair}
+		return errTLSPair
+	}
+	return nil
+}
+
+// checkCommand reports what is wrong with a command before it asks a server.
+func (f *flags) checkCommand(chosen string) error {
+	if f.timeout <= 0 {
+		return fmt.Errorf("--zookeeper.timeout: %s is not positive", f.timeout)
+	}
+	switch chosen {
+	case f.treeCommand.FullCommand():
+		if len(f.tree.Path) > 1 {
+			f.tree.Path = strings.TrimSuffix(f.tree.Path, "/")
+		}
+		return policy.ValidatePath(f.tree.Path)
+	case f.watchCommand.FullCommand():
+		_, err := policy.ForPaths(f.watch.Paths, policy.LevelData, nil)
+		return err
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"zkwarden/internal/app"
@@ -47,11 +48,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitOK
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		return exitOK // Ended by a signal, as asked.
-	case errors.As(err, &usage):
-		fmt.Fprintf(stderr, "zkwarden: %v; see zkwarden --help\n", err)
+	}
+	// Joined errors stand on lines of their own, but one line is one message.
+	text := strings.ReplaceAll(err.Error(), "\n", "; ")
+	if errors.As(err, &usage) {
+		fmt.Fprintf(stderr, "zkwarden: %s; see zkwarden --help\n", text)
 		return exitUsage
 	}
-	fmt.Fprintf(stderr, "zkwarden: %v\n", err)
+	fmt.Fprintf(stderr, "zkwarden: %s\n", text)
 	return exitFailure
 }
 

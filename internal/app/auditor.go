@@ -60,7 +60,7 @@ func newAuditor(o Options, dialer *fourletter.Dialer, reg prometheus.Registerer)
 		Ensemble: o.Audit.Ensemble, Recorder: o.Audit.Recorder,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("open journal: %w", err)
+		return nil, err
 	}
 	if err := a.open(o, dialer, reg); err != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
