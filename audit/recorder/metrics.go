@@ -16,8 +16,7 @@ type metrics struct {
 	collapsed  prometheus.Counter
 	gaps       *prometheus.CounterVec
 	unreadable prometheus.Counter
-	epoch      prometheus.Gauge
-	counter    prometheus.Gauge
+	watermark  prometheus.Gauge
 	marked     prometheus.Gauge
 	synced     prometheus.Gauge
 }
@@ -49,13 +48,9 @@ func newMetrics(reg prometheus.Registerer, m *mirror.Mirror) *metrics {
 			Name: "zkwarden_audit_unreadable_reads_total",
 			Help: "Reads of watched znodes that their ACL refused.",
 		}),
-		epoch: auto.NewGauge(prometheus.GaugeOpts{
-			Name: "zkwarden_audit_watermark_epoch",
-			Help: "Epoch of the zxid through which everything is recorded.",
-		}),
-		counter: auto.NewGauge(prometheus.GaugeOpts{
-			Name: "zkwarden_audit_watermark_counter",
-			Help: "Counter of the zxid through which everything is recorded.",
+		watermark: auto.NewGauge(prometheus.GaugeOpts{
+			Name: "zkwarden_audit_watermark_zxid",
+			Help: "The zxid through which everything is recorded, as a number: epoch times 2^32 plus counter.",
 		}),
 		marked: auto.NewGauge(prometheus.GaugeOpts{
 			Name: "zkwarden_audit_watermark_timestamp_seconds",
@@ -92,7 +87,6 @@ func (m *metrics) count(e audit.Event) {
 }
 
 func (m *metrics) mark(zxid audit.Zxid, now time.Time) {
-	m.epoch.Set(float64(zxid.Epoch()))
-	m.counter.Set(float64(zxid.Counter()))
+	m.watermark.Set(float64(zxid)) // Exact below epoch 2^21: a float64 has 53 bits.
 	m.marked.Set(float64(now.UnixMilli()) / 1000)
 }
