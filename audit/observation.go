@@ -45,6 +45,11 @@ type Seen struct {
 	// hint and before the answer. When it is zero, Node is the very state
 	// that the hinted change left.
 	Behind int32
+
+	// Late is set when the connection was lost before the answer and another
+	// one gave it. What happened in between went unnotified: Node belongs to
+	// the hint only if its counters say so.
+	Late bool
 }
 
 // Gap says that changes after After and at or before Until may have gone

@@ -42,6 +42,7 @@ func (l *look) judge(ctx context.Context) error {
 	if l.Read == audit.Found || l.Hint == audit.OpCreated {
 		l.r.resync.confirm(l.Path)
 	}
+	l.verifyLate()
 	switch l.Hint {
 	case audit.OpCreated:
 		return l.created(ctx)
@@ -59,6 +60,27 @@ func (l *look) judge(ctx context.Context) error {
 		l.r.metrics.unreadable.Inc()
 	}
 	return nil
+}
+
+// verifyLate drops an answer of a later connection, unless the counters show
+// that nothing happened to the znode in between.
+func (l *look) verifyLate() {
+	if !l.Late || l.Node == nil {
+		return
+	}
+	stat := l.Node.Stat
+	version := stat.Version - l.Behind
+	fits := false
+	switch l.Hint {
+	case audit.OpCreated:
+		exact := l.exactZxid()
+		fits = version == 0 && (exact == 0 || exact == stat.Czxid)
+	case audit.OpDataChanged:
+		fits = l.known && stat.Czxid == l.entry.Czxid && version == l.entry.Version+1
+	}
+	if !fits {
+		l.Node, l.Read = nil, audit.NotRead
+	}
 }
 
 // created records a hinted creation.
@@ -233,7 +255,7 @@ func (l *look) place(e *audit.Event, fromStat audit.Zxid) {
 	switch exact := l.exactZxid(); {
 	case exact != 0:
 		e.Zxid = exact
-	case fromStat != 0:
+	case fromStat != 0 && !l.Late:
 		e.Zxid = fromStat
 	case l.Until == l.After+1:
 		e.Zxid = l.Until

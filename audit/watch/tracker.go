@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/go-kit/log/level"
 
@@ -100,13 +101,9 @@ func (f *follower) establish(ctx context.Context, asks chan<- ask) error {
 // link tells.
 func (f *follower) adopt(gap audit.Gap) {
 	t := f.tracker
-	first := make([]*item, 0, len(t.left)+2)
-	for _, it := range t.left {
-		if it.seen.Until == 0 {
-			it.seen.Until = f.watched
-		}
-		it.done = true
-		first = append(first, it)
+	first := append(make([]*item, 0, len(t.left)+2), t.left...)
+	for _, it := range slices.Backward(t.left) {
+		f.askAgain(it)
 	}
 	rewritten := gap.Reason == audit.GapHistoryRewritten
 	nothingMissed := t.complete && gap.Until <= gap.After && !rewritten
@@ -121,6 +118,26 @@ func (f *follower) adopt(gap audit.Gap) {
 	}
 	f.fifo.prepend(first)
 	f.adopted = true
+}
+
+// askAgain lets a notification of an earlier link wait for an answer of this
+// one: where nothing has happened to the znode since, that still shows what
+// the change left.
+func (f *follower) askAgain(it *item) {
+	if it.seen.Until == 0 {
+		it.seen.Until = f.watched
+	}
+	if it.done {
+		return
+	}
+	it.seen.Late = true
+	st := f.paths[it.seen.Path]
+	if st == nil {
+		st = &pathState{}
+		f.paths[it.seen.Path] = st
+	}
+	st.hints = slices.Insert(st.hints, 0, it)
+	f.askHinted(it.seen.Path)
 }
 
 // until handles frames until done, without handing anything over: what the
