@@ -37,7 +37,11 @@ func (r *Recorder) apply(e audit.Event) {
 	}
 	switch e.Op {
 	case audit.OpCreated:
-		r.Mirror.Put(e.Path, mirror.Entry{Czxid: e.Czxid, EphemeralOwner: e.EphemeralOwner, Content: e.After})
+		entry := mirror.Entry{Czxid: e.Czxid, EphemeralOwner: e.EphemeralOwner, Content: e.After}
+		for range r.Mirror.Children(e.Path) {
+			entry.Cversion++ // Hints told of them before a walk came to their parent.
+		}
+		r.Mirror.Put(e.Path, entry)
 		r.countChild(e.Path)
 	case audit.OpDeleted:
 		r.Mirror.Delete(e.Path)

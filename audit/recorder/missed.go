@@ -149,8 +149,13 @@ func (l *look) bury(ctx context.Context) error {
 	return l.buryOne(ctx)
 }
 
+// buryBelow passes over what was seen since the gap: hints of it came before
+// the walk found that Path is another incarnation now, and it lives below that.
 func (l *look) buryBelow(ctx context.Context) error {
 	for _, path := range l.r.Mirror.Below(l.Path) {
+		if l.r.resync.active && !l.r.resync.stale(path) {
+			continue
+		}
 		rule, wanted := l.r.Policy.Match(path)
 		entry, known := l.r.Mirror.Get(path)
 		if !wanted || !known {
