@@ -38,11 +38,11 @@ type look struct {
 }
 
 func (l *look) judge(ctx context.Context) error {
+	l.verifyLate()
 	stale := l.r.resync.stale(l.Path)
 	if l.Read == audit.Found || l.Hint == audit.OpCreated {
 		l.r.resync.confirm(l.Path)
 	}
-	l.verifyLate()
 	switch l.Hint {
 	case audit.OpCreated:
 		return l.created(ctx)

@@ -95,6 +95,17 @@ func TestResync(t *testing.T) {
 				"deleted /r/a in (9,62] of 5", "deleted /r/b in (9,63] of 6 -B", "deleted /r/unheard at 64",
 			),
 		},
+		"answers of a later connection that show another incarnation": {
+			walk(
+				late(behind(1, hint(audit.OpDataChanged, "/r/a", 10, znode(30, 2, "z")))), late(hint(audit.OpDataChanged, "/r/a", 11, znode(30, 2, "z"))),
+				late(hint(audit.OpCreated, "/r/n", 12, znode(40, 0, "n"))),
+			),
+			whole("data_changed /r/a at 10", "data_changed /r/a at 11", "created /r/n at 12 of 12 v0 a0"),
+		},
+		"an answer of a later connection that shows the same": {
+			walk(late(hint(audit.OpDataChanged, "/r/a", 10, znode(5, 1, "z")))),
+			whole("data_changed /r/a at 10 of 5 v1 a0 -A +z exact"),
+		},
 		"a hint of the incarnation that the gap brought": {
 			walk(behind(1, hint(audit.OpDataChanged, "/r/a", 61, znode(30, 2, "z"))), hint(audit.OpDataChanged, "/r/a", 62, znode(30, 2, "z"))),
 			whole(
@@ -125,6 +136,12 @@ func TestResync(t *testing.T) {
 			whole("deleted /r/b in (9,60] of 6 -B by resync", "deleted /r/a in (9,60] of 5 -A by resync", "deleted /r in (9,60] of 2 - by resync", "resync  0 znodes at 61"),
 		},
 	})
+}
+
+// late makes it a hint whose answer came from another connection.
+func late(seen audit.Seen) audit.Seen {
+	seen.Late = true
+	return seen
 }
 
 func TestHistoryRewritten(t *testing.T) {

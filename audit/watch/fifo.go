@@ -29,7 +29,12 @@ func (q *fifo) push(it *item) {
 	q.bytes += it.bytes
 }
 
-func (q *fifo) prepend(items []*item) { q.items = append(items, q.rest()...); q.next = 0 }
+func (q *fifo) prepend(items []*item) {
+	for _, it := range items {
+		q.bytes += it.bytes
+	}
+	q.items, q.next = append(items, q.rest()...), 0
+}
 
 func (q *fifo) first() *item {
 	if q.next == len(q.items) {

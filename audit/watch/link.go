@@ -9,8 +9,7 @@ import (
 	"net"
 	"strings"
 	"sync"
-
-	"zkwarden/audit"
+	"sync/atomic"
 )
 
 const (
@@ -32,7 +31,7 @@ var errTooLarge = errors.New("frame is too large")
 // client reads and writes, the source drains the queue.
 type link struct {
 	net.Conn
-	floor  audit.Zxid // Presented as the last zxid seen.
+	newest *atomic.Uint64 // The last zxid that any link was told of.
 	frames *queue
 
 	in        *bufio.Reader // Owned by the client's reading goroutine.
@@ -45,11 +44,13 @@ type link struct {
 	pending map[int32]request
 }
 
-// newLink taps conn. floor is what the server is told to have been seen: it
-// refuses the session when it is behind that (ZooKeeperServer.java).
-func newLink(conn net.Conn, floor audit.Zxid) *link {
+// newLink taps conn. newest is what the server is told to have been seen: it
+// refuses the session when it is behind that (ZooKeeperServer.java). What the
+// server tells takes its place, so that the next connection, which the client
+// makes at once, finds no server that would tell the same again.
+func newLink(conn net.Conn, newest *atomic.Uint64) *link {
 	return &link{
-		Conn: conn, floor: floor, frames: newQueue(),
+		Conn: conn, newest: newest, frames: newQueue(),
 		in: bufio.NewReaderSize(conn, 64<<10), pending: map[int32]request{},
 	}
 }
@@ -107,6 +108,9 @@ func (l *link) note(body []byte) error {
 	if err != nil {
 		return err
 	}
+	if f.zxid != 0 {
+		l.newest.Store(uint64(f.zxid)) // Less than before on a server that was restored.
+	}
 	if !l.frames.push(f) {
 		return errors.New("the source does not keep up")
 	}
@@ -118,7 +122,7 @@ func (l *link) note(body []byte) error {
 // connection without closing it.
 func (l *link) connectResponse(body []byte) error {
 	d := decoder{rest: body}
-	_, _, session := d.int32(), d.int32(), d.int64()
+	_, timeout, session := d.int32(), d.int32(), d.int64()
 	_ = d.buffer() // The session's password.
 	if d.err != nil {
 		return fmt.Errorf("decode connect response: %w", d.err)
@@ -126,6 +130,9 @@ func (l *link) connectResponse(body []byte) error {
 	if session == 0 {
 		l.frames.close()
 		return l.Conn.Close()
+	}
+	if timeout <= 0 {
+		return fmt.Errorf("session timeout of %d ms is none", timeout) // The client would panic on it.
 	}
 	l.frames.open()
 	return nil
@@ -162,7 +169,7 @@ func (l *link) connectRequest(p []byte) []byte {
 		return p
 	}
 	patched := append([]byte(nil), p...)
-	binary.BigEndian.PutUint64(patched[8:], uint64(l.floor))
+	binary.BigEndian.PutUint64(patched[8:], l.newest.Load())
 	return patched
 }
 

@@ -107,7 +107,7 @@ func pause(ctx context.Context, d time.Duration) error {
 // turns out not to support the watch.
 func (s *Source) session(ctx context.Context, t *tracker) error {
 	d := &dialer{ctx: ctx, dial: s.Dial, links: make(chan *link, 1), logger: s.Logger}
-	d.floor.Store(uint64(t.through))
+	d.newest.Store(uint64(t.through))
 	conn, events, err := zk.Connect(s.Servers, s.SessionTimeout,
 		zk.WithDialer(d.connect), zk.WithHostProvider(&inOrder{servers: s.Servers}), zk.WithMaxBufferSize(maxFrame),
 		zk.WithLogger(clientLogger{s.Logger}), zk.WithLogInfo(false))
@@ -137,7 +137,6 @@ func (s *Source) session(ctx context.Context, t *tracker) error {
 			if errors.Is(err, ErrNoRecursiveWatch) || ctx.Err() != nil {
 				return err
 			}
-			d.floor.Store(uint64(t.through))
 			if l.accepted() {
 				s.report(fmt.Errorf("connection to ZooKeeper lost: %w", err))
 				level.Warn(s.Logger).Log("msg", "connection to ZooKeeper lost", "server", l.RemoteAddr(), "err", err)

@@ -168,8 +168,10 @@ func (f *follower) run(ctx context.Context, asks chan<- ask) error {
 		head, out := f.head()
 		next, asking := f.nextAsk(asks)
 		ready := f.link.frames.ready
-		if f.fifo.full() {
-			ready = nil // Let the link's queue fill up, and overflow at last.
+		if f.fifo.full() && out != nil {
+			// Let the link's queue fill up, and overflow at last. While the
+			// head waits for its answer, that has to be let in.
+			ready = nil
 		}
 		select {
 		case <-ctx.Done():

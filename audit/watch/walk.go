@@ -10,9 +10,11 @@ import (
 // of the wire like everything else, so the walk needs no quiet tree.
 func (f *follower) startWalk() {
 	f.source.walked.Store(0)
+	f.walk++ // The roots are one step, which ends when all were asked for.
 	for _, root := range f.scope.Roots() {
 		f.walkTo(root)
 	}
+	f.walk--
 	f.endWalk()
 }
 
@@ -51,7 +53,6 @@ func (f *follower) walked(fr *frame, read audit.Read) {
 		it.bytes = len(fr.node.Data)
 	}
 	f.fifo.push(it)
-	f.walk--
 	if read == audit.Found {
 		if fr.node.Stat.NumChildren > 0 {
 			f.walk++
@@ -61,6 +62,7 @@ func (f *follower) walked(fr *frame, read audit.Read) {
 			f.suspect(fr.path, nil)
 		}
 	}
+	f.walk--
 	f.endWalk()
 }
 
