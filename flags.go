@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -143,6 +144,11 @@ func (f *flags) parse(args []string, stdout io.Writer) (string, error) {
 		_, err := f.answer.WriteTo(stdout)
 		return "", err
 	}
+	if err == nil && chosen == f.runCommand.FullCommand() && !slices.Contains(args, chosen) {
+		// On its way to the default command kingpin forgives a flag whose
+		// value is missing; with the command spelled out it does not.
+		_, err = f.app.ParseContext(append([]string{chosen}, args...))
+	}
 	if err != nil {
 		return "", usageError{err}
 	}
@@ -179,6 +185,10 @@ func (f *flags) checkCommand(chosen string) error {
 	case f.watchCommand.FullCommand():
 		_, err := policy.ForPaths(f.watch.Paths, policy.LevelData, nil)
 		return err
+	case f.healthCommand.FullCommand():
+		if !strings.Contains(f.health.ListenAddress, "://") {
+			return app.CheckListenAddress(f.health.ListenAddress)
+		}
 	}
 	return nil
 }

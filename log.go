@@ -9,6 +9,10 @@ import (
 	slogkit "github.com/tjhop/slog-gokit"
 )
 
+// callerDepth is how many calls lie between a line of ours that logs and the
+// function that looks for it: the level's context, the filter, our context.
+const callerDepth = 5
+
 // newLoggers returns the process's logger, and the same one for libraries that
 // want slog. go-kit/log decides about levels for both.
 func newLoggers(w io.Writer, minimum, format string) (log.Logger, *slog.Logger) {
@@ -17,7 +21,7 @@ func newLoggers(w io.Writer, minimum, format string) (log.Logger, *slog.Logger) 
 		raw = log.NewJSONLogger(log.NewSyncWriter(w))
 	}
 	allowed := level.Allow(level.ParseDefault(minimum, level.InfoValue()))
-	logger := level.NewFilter(log.With(raw, "ts", log.DefaultTimestampUTC, "caller", log.DefaultCaller), allowed)
+	logger := level.NewFilter(log.With(raw, "ts", log.DefaultTimestampUTC, "caller", log.Caller(callerDepth)), allowed)
 	// The bridge adds time and caller by itself.
 	filtered := level.NewFilter(raw, allowed)
 	everything := &slog.LevelVar{}

@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	errTLSOff  = errors.New("--zookeeper.tls-* flags need --zookeeper.tls")
+	errTLSOff  = errors.New("--zookeeper.tls-ca-file, -cert-file, -key-file and -server-name need --zookeeper.tls")
 	errTLSPair = errors.New("--zookeeper.tls-cert-file and --zookeeper.tls-key-file belong together")
 )
 

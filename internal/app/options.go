@@ -67,7 +67,7 @@ func (o *Options) Validate() error {
 	if o.ZooKeeper.Timeout <= 0 {
 		return fmt.Errorf("ZooKeeper timeout %s is not positive", o.ZooKeeper.Timeout)
 	}
-	if err := checkListenAddress(o.Web.ListenAddress); err != nil {
+	if err := CheckListenAddress(o.Web.ListenAddress); err != nil {
 		return err
 	}
 	if !o.Audit.enabled() {
@@ -120,7 +120,8 @@ func parseAddress(text string) (string, error) {
 	return net.JoinHostPort(host, port), nil
 }
 
-func checkListenAddress(address string) error {
+// CheckListenAddress reports why nothing can listen at the address.
+func CheckListenAddress(address string) error {
 	_, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return fmt.Errorf("listen address %q: want [host]:port", address)
