@@ -35,6 +35,7 @@ type scene struct {
 	tr    *tracker
 	f     *follower
 	asks  chan ask
+	out   chan audit.Observation
 }
 
 func newScene(t *testing.T, from audit.Zxid, roots ...string) *scene {
@@ -43,10 +44,10 @@ func newScene(t *testing.T, from audit.Zxid, roots ...string) *scene {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &scene{t: t, known: &memory{}, asks: make(chan ask)}
+	s := &scene{t: t, known: &memory{}, asks: make(chan ask), out: make(chan audit.Observation)}
 	s.tr = &tracker{
 		source: New(Options{Logger: log.NewNopLogger()}), scope: p, known: s.known,
-		out: make(chan audit.Observation), through: from, reason: audit.GapRestart,
+		out: s.out, through: from, reason: audit.GapRestart,
 	}
 	return s
 }
