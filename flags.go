@@ -223,6 +223,7 @@ func (f *flags) treeOptions(stdout, stderr io.Writer) cli.TreeOptions {
 func (f *flags) watchOptions(stdout io.Writer) cli.WatchOptions {
 	o := f.watch
 	o.Session = f.session()
+	o.Ensemble = f.ensemble
 	o.Color = colored(stdout)
 	return o
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +15,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"zkwarden/internal/zktest"
 )
 
 const patience = 30 * time.Second
@@ -22,6 +25,7 @@ const patience = 30 * time.Second
 type child struct {
 	*exec.Cmd
 	t      *testing.T
+	stdout io.Closer
 	lines  *bufio.Scanner // Of stdout.
 	stderr bytes.Buffer
 }
@@ -35,7 +39,7 @@ func start(t *testing.T, args ...string) *child {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.lines = bufio.NewScanner(stdout)
+	c.stdout, c.lines = stdout, bufio.NewScanner(stdout)
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -179,4 +183,36 @@ func TestBrokenJournal(t *testing.T) {
 	if status != exitFailure || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, file+", line 1") {
 		t.Errorf("it ends with status %d and %q", status, stderr)
 	}
+}
+
+// watch leaves quietly, whether it is told to or nobody reads it any more.
+func TestWatchEnds(t *testing.T) {
+	addr := zktest.Start(t, zktest.Options{}).Addrs()[0]
+	t.Run("signal", func(t *testing.T) {
+		c := start(t, "watch", "/", "--zookeeper.address="+addr)
+		if !c.lines.Scan() || !strings.Contains(c.lines.Text(), "  watching /: ") {
+			t.Fatalf("first line %q, stderr %q", c.lines.Text(), &c.stderr)
+		}
+		if strings.Contains(c.lines.Text(), "\x1b") {
+			t.Errorf("there are colors in a pipe: %q", c.lines.Text())
+		}
+		if err := c.Process.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+		if status, stderr := c.ends(); status != exitOK || stderr != "" {
+			t.Errorf("exit status %d, stderr %q", status, stderr)
+		}
+	})
+	t.Run("reader gone", func(t *testing.T) {
+		c := start(t, "watch", "/", "--json", "--zookeeper.address="+addr)
+		if got := c.control(); got != "start" {
+			t.Fatalf("the first record is %q", got)
+		}
+		if err := c.stdout.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Wait(); err != nil || c.stderr.Len() > 0 {
+			t.Errorf("it ends with %v, stderr %q", err, &c.stderr)
+		}
+	})
 }

@@ -1,15 +1,14 @@
 package cli
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/go-kit/log"
 	"golang.org/x/sync/errgroup"
@@ -21,18 +20,31 @@ import (
 	"zkwarden/audit/watch"
 )
 
+const (
+	// watchChain stands where a journal's chain id would in the ids of records
+	// that are not changes.
+	watchChain = "watch"
+
+	// glance is how often Watch looks whether its connection is well.
+	glance = 100 * time.Millisecond
+)
+
 // WatchOptions say what [Watch] follows and how it prints that.
 type WatchOptions struct {
-	Session SessionOptions
-	Paths   []string
-	JSON    bool // One event a line, as the journal would hold it but for the chain.
-	Color   bool // Color the text.
+	Session  SessionOptions
+	Ensemble string // Makes the ids of changes those of an auditor of that name; may be empty.
+	Paths    []string
+	JSON     bool // One event a line, as the journal would hold it but for the chain.
+	Color    bool // Color the text.
 }
 
-// Watch prints changes of the znodes at and below the paths as they happen,
-// until ctx is done or nobody reads out any more. It is the auditor without a
-// journal: what happened while it was not connected is found by comparison and
-// marked as such.
+// Watch prints changes of the znodes at and below the paths as they happen. It
+// is the auditor without a journal: what happened while it was not connected
+// is found by comparison and marked as such.
+//
+// Watch ends without an error when nobody reads out any more, and with the
+// error of ctx when that is done. It fails at once when no server answers, and
+// with [watch.ErrNoRecursiveWatch] when the server is too old.
 func Watch(ctx context.Context, o WatchOptions, out io.Writer) (err error) {
 	followed, err := policy.ForPaths(o.Paths, policy.LevelData, nil)
 	if err != nil {
@@ -56,16 +68,16 @@ func Watch(ctx context.Context, o WatchOptions, out io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, known.Close()) }()
 
-	err = follow(ctx, o, followed, known, place, out)
+	err = follow(ctx, o, followed, known, place, &screen{options: o, out: out})
 	if errors.Is(err, syscall.EPIPE) {
 		return nil
 	}
 	return err
 }
 
-func follow(ctx context.Context, o WatchOptions, followed *policy.Policy, known *mirror.Mirror, place mirror.Place, out io.Writer) error {
+func follow(ctx context.Context, o WatchOptions, followed *policy.Policy, known *mirror.Mirror, place mirror.Place, s *screen) error {
 	record, err := recorder.New(recorder.Options{
-		Policy: followed, Mirror: known, Place: place, Journal: &screen{options: o, out: out},
+		Ensemble: o.Ensemble, Policy: followed, Mirror: known, Place: place, Journal: s, Chain: watchChain,
 		Logger: log.NewNopLogger(),
 	})
 	if err != nil {
@@ -81,45 +93,27 @@ func follow(ctx context.Context, o WatchOptions, followed *policy.Policy, known 
 		return source.Run(ctx, 0, followed, record.Known(), observations)
 	})
 	group.Go(func() error { return record.Run(ctx, observations) })
+	group.Go(func() error { return s.attend(ctx, source.Err) })
 	return group.Wait()
 }
 
-// screen is a journal that nobody can turn back: it prints every record.
-type screen struct {
-	options WatchOptions
-	out     io.Writer
-	seq     uint64
-	line    bytes.Buffer
-}
-
-// unchained hides the member that means something in a journal only.
-type unchained struct {
-	audit.Event
-	Prev *string `json:"prev,omitempty"`
-}
-
-// Append implements [audit.Journal].
-func (s *screen) Append(_ context.Context, e audit.Event) (uint64, error) {
-	s.seq++
-	e.Seq = s.seq
-	if e.ID == "" {
-		e.ID = e.SeqID("watch")
-	}
-	s.line.Reset()
-	if s.options.JSON {
-		encoder := json.NewEncoder(&s.line)
-		encoder.SetEscapeHTML(false)
-		if err := encoder.Encode(unchained{Event: e}); err != nil {
-			return 0, fmt.Errorf("encode record: %w", err)
+// attend tells what becomes of the connection, and returns an error when no
+// connection would help. The source itself hopes for an upgrade of the server.
+func (s *screen) attend(ctx context.Context, trouble func() error) error {
+	ticker := time.NewTicker(glance)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
 		}
-	} else {
-		s.text(&e)
+		err := trouble()
+		if errors.Is(err, watch.ErrNoRecursiveWatch) {
+			return err
+		}
+		if err := s.connection(err); err != nil {
+			return err
+		}
 	}
-	if _, err := s.out.Write(s.line.Bytes()); err != nil {
-		return 0, fmt.Errorf("print record: %w", err)
-	}
-	return s.seq, nil
 }
-
-// Flush implements [audit.Journal]; what is printed is printed.
-func (s *screen) Flush(context.Context) error { return nil }

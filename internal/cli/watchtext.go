@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"zkwarden/audit"
@@ -19,33 +20,27 @@ const (
 	colorFaint  = "\x1b[2m"
 )
 
-// text prints a record for people:
+// describe says in one line what a record tells people, and in which color;
+// nothing for records that tell them nothing. Names and data are the only
+// parts that are in quotes or may be, so that neither can pass for more.
 //
-//	12:04:11.301  changed  /app/config v8  "debug" -> "info"
-func (s *screen) text(e *audit.Event) {
-	clock := e.Observed.Time().Local().Format("15:04:05.000")
-	color, text := colorFaint, ""
+//	changed  /app/config v8  "debug" -> "info"
+func describe(e *audit.Event) (color, text string) {
 	switch e.Kind {
 	case audit.KindChange:
-		color, text = change(e)
+		return change(e)
 	case audit.KindGap:
-		color, text = colorRed, fmt.Sprintf("gap      changes after %s and up to %s may be missing (%s)", *e.ZxidAfter, *e.ZxidUntil, e.Reason)
+		return colorRed, fmt.Sprintf("gap      changes after %s and up to %s may be missing (%s)", *e.ZxidAfter, *e.ZxidUntil, e.Reason)
 	case audit.KindControl:
-		text = control(e)
+		return colorFaint, control(e)
 	}
-	if text == "" {
-		return
-	}
-	if s.options.Color {
-		text = color + text + colorReset
-	}
-	fmt.Fprintf(&s.line, "%s  %s\n", clock, text)
+	return "", ""
 }
 
 func control(e *audit.Event) string {
 	switch e.Control {
 	case audit.ControlBaseline:
-		return fmt.Sprintf("watching %s: %d znodes as of %s", printable(strings.Join(e.Roots, " ")), *e.Count, e.Zxid)
+		return fmt.Sprintf("watching %s: %d znodes as of %s", name(e.Roots[0]), *e.Count, e.Zxid)
 	case audit.ControlResync:
 		return fmt.Sprintf("watching again: %d znodes compared as of %s", *e.Count, e.Zxid)
 	}
@@ -67,7 +62,7 @@ func change(e *audit.Event) (color, text string) {
 		color, verb, data = colorYellow, "children", fmt.Sprintf("%d created or deleted unseen", e.Collapsed)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%-8s %s", verb, printable(e.Path))
+	fmt.Fprintf(&b, "%-8s %s", verb, name(e.Path))
 	if e.Version != nil {
 		fmt.Fprintf(&b, " v%d", *e.Version)
 	}
@@ -80,10 +75,19 @@ func change(e *audit.Event) (color, text string) {
 	if e.Op != audit.OpChildrenChanged && e.Collapsed > 0 {
 		fmt.Fprintf(&b, "  and %d changes before", e.Collapsed)
 	}
-	if e.Zxid == 0 {
+	if e.Source == audit.OriginResync {
 		b.WriteString("  (found by comparison)")
 	}
 	return color, b.String()
+}
+
+// name is a path as it is, or in quotes where it could be taken for more.
+func name(path string) string {
+	quoted := strconv.Quote(path)
+	if strings.Contains(path, " ") || len(quoted) != len(path)+len(`""`) {
+		return quoted
+	}
+	return path
 }
 
 // shown is a znode's data, cut to what fits and safe for a terminal.
@@ -98,7 +102,7 @@ func shown(c *audit.Content) string {
 	}
 	runes := []rune(c.Data)
 	if len(runes) > maxShown {
-		return `"` + printable(string(runes[:maxShown])) + `"...`
+		return strconv.Quote(string(runes[:maxShown])) + "..."
 	}
-	return `"` + printable(c.Data) + `"`
+	return strconv.Quote(c.Data)
 }
