@@ -91,34 +91,3 @@ func (d *dialer) stop() {
 	default:
 	}
 }
-
-// inOrder offers the servers in the order given, beginning with the first
-// after every successful connect, and leaves names to be resolved by the dial:
-// the library's own provider resolves once and shuffles.
-type inOrder struct {
-	servers []string
-	next    int
-}
-
-// Init keeps the servers of an earlier call: the library shuffles the list
-// that it passes.
-func (p *inOrder) Init(servers []string) error {
-	if p.servers == nil {
-		p.servers = servers
-	}
-	return nil
-}
-
-// Len returns the number of servers.
-func (p *inOrder) Len() int { return len(p.servers) }
-
-// Next returns the next server, and whether all were tried.
-func (p *inOrder) Next() (server string, retryStart bool) {
-	server = p.servers[p.next%len(p.servers)]
-	retryStart = p.next > 0 && p.next%len(p.servers) == 0
-	p.next++
-	return server, retryStart
-}
-
-// Connected notes success: the next connect begins with the first server.
-func (p *inOrder) Connected() { p.next = 0 }

@@ -109,7 +109,7 @@ func (s *Source) session(ctx context.Context, t *tracker) error {
 	d := &dialer{ctx: ctx, dial: s.Dial, links: make(chan *link, 1), logger: s.Logger}
 	d.newest.Store(uint64(t.through))
 	conn, events, err := zk.Connect(s.Servers, s.SessionTimeout,
-		zk.WithDialer(d.connect), zk.WithHostProvider(&inOrder{servers: s.Servers}), zk.WithMaxBufferSize(maxFrame),
+		zk.WithDialer(d.connect), zk.WithHostProvider(&InOrder{Servers: s.Servers}), zk.WithMaxBufferSize(maxFrame),
 		zk.WithLogger(clientLogger{s.Logger}), zk.WithLogInfo(false))
 	if err != nil {
 		return fmt.Errorf("connect to ZooKeeper: %w", err)

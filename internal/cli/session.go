@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/go-zookeeper/zk"
+
+	"zkwarden/audit/watch"
 )
 
 // DialFunc opens a connection to one server, as [net.Dialer.DialContext] does.
@@ -63,7 +65,7 @@ func openSession(ctx context.Context, o SessionOptions) (*session, error) {
 	s := &session{options: o, cancel: cancel, usable: make(chan struct{})}
 	var err error
 	s.conn, s.events, err = zk.Connect(o.Servers, sessionTimeout,
-		zk.WithHostProvider(&inOrder{servers: o.Servers}),
+		zk.WithHostProvider(&watch.InOrder{Servers: o.Servers}),
 		zk.WithDialer(func(network, addr string, _ time.Duration) (net.Conn, error) { return s.dial(ctx, network, addr) }),
 		zk.WithEventCallback(s.notice),
 		zk.WithMaxBufferSize(maxAnswer),
@@ -211,31 +213,6 @@ func (s *session) stat(ctx context.Context, path string) (stat *zk.Stat, err err
 	}
 	return stat, nil
 }
-
-// inOrder offers the servers in the order in which they were configured, from
-// the first after every success. The client's own provider shuffles them, and
-// resolves names itself, which TLS needs unresolved.
-type inOrder struct {
-	servers []string
-	tried   int // Servers offered since the last success.
-}
-
-// Init is given the same servers in another order.
-func (h *inOrder) Init([]string) error { return nil }
-
-// Len returns the number of servers.
-func (h *inOrder) Len() int { return len(h.servers) }
-
-// Next returns the server to try next. The client pauses when all were tried.
-func (h *inOrder) Next() (server string, retryStart bool) {
-	server = h.servers[h.tried%len(h.servers)]
-	retryStart = h.tried > 0 && h.tried%len(h.servers) == 0
-	h.tried++
-	return server, retryStart
-}
-
-// Connected notes a success.
-func (h *inOrder) Connected() { h.tried = 0 }
 
 // silent keeps the client's own log away from the terminal: errors are returned.
 type silent struct{}

@@ -449,23 +449,3 @@ func TestReadTries(t *testing.T) {
 		}
 	}
 }
-
-// The first server of the list is preferred, and the next ones are tried.
-func TestServersInOrder(t *testing.T) {
-	h := &inOrder{servers: []string{"a", "b", "c"}}
-	type offer struct {
-		server string
-		pause  bool
-	}
-	next := func() offer {
-		server, pause := h.Next()
-		return offer{server, pause}
-	}
-	got := []offer{next(), next(), next(), next(), next()}
-	h.Connected()
-	got = append(got, next())
-	want := []offer{{"a", false}, {"b", false}, {"c", false}, {"a", true}, {"b", false}, {"a", false}}
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(offer{})); diff != "" {
-		t.Error(diff)
-	}
-}
