@@ -58,10 +58,6 @@ func TestLoadKeyMissing(t *testing.T) {
 func TestLoadOrCreateKey(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "key")
-	// A run that was killed before the file was whole left this.
-	if err := os.WriteFile(file+".new", []byte("00"), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	made, err := LoadOrCreateKey(file)
 	if err != nil || len(made) != 32 {
 		t.Fatalf("LoadOrCreateKey() = %d bytes, %v", len(made), err)
@@ -81,6 +77,21 @@ func TestLoadOrCreateKey(t *testing.T) {
 	other, err := LoadOrCreateKey(filepath.Join(t.TempDir(), "key"))
 	if err != nil || bytes.Equal(other, made) {
 		t.Errorf("two keys are equal: %v", err)
+	}
+}
+
+// TestLoadOrCreateKeyBehindAKill: the run before was killed while it wrote.
+func TestLoadOrCreateKeyBehindAKill(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(file+".new", []byte("00"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	made, err := LoadOrCreateKey(file)
+	if err != nil || len(made) != 32 {
+		t.Fatalf("LoadOrCreateKey() = %d bytes, %v", len(made), err)
+	}
+	if again, err := LoadKey(file); err != nil || !bytes.Equal(again, made) {
+		t.Errorf("the key changed to %x, %v", again, err)
 	}
 }
 

@@ -141,6 +141,14 @@ func TestSettleEndsBesideAStuckDisk(t *testing.T) {
 		if err := s.Known().Settle(settling); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Settle() = %v", err)
 		}
+		// The same when the recorder has taken the request and is stuck then.
+		busy := &Recorder{settle: make(chan chan struct{}), done: make(chan struct{})}
+		go func() { <-busy.settle }()
+		settling, stop = context.WithTimeout(t.Context(), time.Second)
+		defer stop()
+		if err := busy.Known().Settle(settling); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Settle() = %v", err)
+		}
 		abort()
 		if err := <-ended; !errors.Is(err, context.Canceled) {
 			t.Errorf("Run() = %v", err)

@@ -221,6 +221,10 @@ func TestNotifications(t *testing.T) {
 			[]frame{notify(10, eventCreated, "/r/a"), notify(11, eventDataChanged, "/r/a"), notify(12, eventDeleted, "/r/a"), notify(13, eventCreated, "/r/a"), got(13, "/r/a", 0, 0)},
 			[]string{"created /r/a 10", "data_changed /r/a 11", "deleted /r/a 12", "created /r/a 13 found v0"},
 		},
+		"a deletion in between was not told": {
+			[]frame{notify(10, eventCreated, "/r/a"), notify(11, eventCreated, "/r/a"), got(11, "/r/a", 0, 0)},
+			[]string{"created /r/a 10", "created /r/a 11 found v0"},
+		},
 		"dead when it was read": {
 			[]frame{notify(10, eventCreated, "/r/a"), notify(11, eventDeleted, "/r/a"), refusedRead(11, "/r/a", errNoNode)},
 			[]string{"created /r/a 10", "deleted /r/a 11 absent"},
@@ -318,9 +322,14 @@ func TestWalkOfWhatCannotBeAsked(t *testing.T) {
 
 func TestReconnect(t *testing.T) {
 	s := synced(t)
-	s.server(notify(10, eventDeleted, "/r/z"), notify(11, eventCreated, "/r/a"), got(11, "/r/a", 0, 0), notify(12, eventCreated, "/r/b"), notify(13, eventDeleted, "/r/c"))
+	withData := got(11, "/r/a", 0, 0)
+	withData.node.Data = []byte("data")
+	s.server(notify(10, eventDeleted, "/r/z"), notify(11, eventCreated, "/r/a"), withData, notify(12, eventCreated, "/r/b"), notify(13, eventDeleted, "/r/c"))
 	s.lose()
 	s.link(20)
+	if s.f.fifo.bytes != len("data") {
+		t.Errorf("%d bytes wait", s.f.fifo.bytes)
+	}
 	s.expect("what the last link knew comes first", s.handed(), "deleted /r/z 10", "created /r/a 11 found v0")
 	s.expect("asked again", s.asked(), "get /r/b")
 	s.server(got(20, "/r/b", 0, 0))
