@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -119,7 +120,7 @@ func TestEnvironment(t *testing.T) {
 			if !line.flag.IsBoolFlag() {
 				flag += "=" + sample[0]
 			}
-			byFlag := parsed(t, append(args[:len(args):len(args)], flag)...)
+			byFlag := parsed(t, append(slices.Clip(args), flag)...)
 			if byFlag == without {
 				t.Errorf("%s changes nothing", flag)
 			}
@@ -144,7 +145,7 @@ func TestFlagsBeforeAndAfterTheCommand(t *testing.T) {
 			flags[0] += "=" + sample[0]
 		}
 		command := append([]string{line.command}, arguments[line.command]...)
-		before := parsed(t, append(flags[:len(flags):len(flags)], command...)...)
+		before := parsed(t, append(slices.Clip(flags), command...)...)
 		after := parsed(t, append(command, flags...)...)
 		if diff := cmp.Diff(before, after); diff != "" {
 			t.Errorf("%s: %q (-before +after):\n%s", line.command, flags, diff)

@@ -41,7 +41,6 @@ func (e usageError) Unwrap() error { return e.error }
 // run is main without the process around it.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	err := command(ctx, args, stdout, stderr)
-	var usage usageError
 	switch {
 	case err == nil:
 		return exitOK
@@ -50,7 +49,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	// Joined errors stand on lines of their own, but one line is one message.
 	text := strings.ReplaceAll(err.Error(), "\n", "; ")
-	if errors.As(err, &usage) {
+	if _, ok := errors.AsType[usageError](err); ok {
 		fmt.Fprintf(stderr, "zkwarden: %s; see zkwarden --help\n", text)
 		return exitUsage
 	}

@@ -19,16 +19,16 @@ func fullEvent() Event {
 		Schema: Schema, Seq: 3, ID: "id", Kind: KindChange, Control: ControlResync,
 		Ensemble: "prod", Recorder: "host", Source: OriginWatch, Rule: "/a",
 		Time: AtUnixMilli(1700000000123), Observed: AtUnixMilli(1700000000456),
-		Zxid: 0x100000002, ZxidAfter: ptr(Zxid(0)), ZxidUntil: ptr(Zxid(9)),
+		Zxid: 0x100000002, ZxidAfter: new(Zxid(0)), ZxidUntil: new(Zxid(9)),
 		Op: OpDeleted, Path: "/a", Cause: CauseUnknown,
-		Czxid: 0x1, Version: ptr(int32(0)), Aversion: ptr(int32(2)), EphemeralOwner: 0x8000000000000001,
-		Before: &Content{Size: ptr(0), Digest: "d", Encoding: EncodingNull},
+		Czxid: 0x1, Version: new(int32(0)), Aversion: new(int32(2)), EphemeralOwner: 0x8000000000000001,
+		Before: &Content{Size: new(0), Digest: "d", Encoding: EncodingNull},
 		After: &Content{
-			Size: ptr(5000), Digest: "d", Data: "x", Encoding: EncodingUTF8,
+			Size: new(5000), Digest: "d", Data: "x", Encoding: EncodingUTF8,
 			ACL: []ACL{{Perms: "cdrwa", Scheme: "world", ID: "anyone"}}, ACLMasked: true, Truncated: true,
 		},
-		Exact: ptr(false), Collapsed: 4, Actor: &Actor{Session: 1, Client: "127.0.0.1", Confidence: "exact"},
-		Reason: "why", Count: ptr(uint64(0)), Roots: []string{"/a"}, Chain: "c", Prev: "p",
+		Exact: new(false), Collapsed: 4, Actor: &Actor{Session: 1, Client: "127.0.0.1", Confidence: "exact"},
+		Reason: "why", Count: new(uint64(0)), Roots: []string{"/a"}, Chain: "c", Prev: "p",
 	}
 }
 
@@ -120,7 +120,7 @@ func TestMillisRefused(t *testing.T) {
 // The recorder's type switch ends silently where a type is missing, so a new
 // observation has to fail here first.
 func TestObservationsAreAClosedSet(t *testing.T) {
-	var _ = []Observation{Seen{}, Gap{}, Mark{}}
+	_ = []Observation{Seen{}, Gap{}, Mark{}}
 	file, err := parser.ParseFile(token.NewFileSet(), "observation.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)

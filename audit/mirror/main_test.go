@@ -11,8 +11,6 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func ptr[T any](v T) *T { return &v }
-
 func mustOpen(t testing.TB, file string) (*Mirror, Place) {
 	t.Helper()
 	m, place, err := Open(file)

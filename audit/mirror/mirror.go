@@ -50,10 +50,11 @@ type Mirror struct {
 	count   int
 }
 
-var (
-	bucketZnodes = []byte("znodes")
-	bucketPlace  = []byte("place")
-	keyPlace     = []byte("place")
+// Names within the file.
+const (
+	bucketZnodes = "znodes"
+	bucketPlace  = "place"
+	keyPlace     = "place"
 )
 
 // Open opens the mirror in file, creating it where it is missing, and returns
@@ -74,16 +75,16 @@ func Open(file string) (*Mirror, Place, error) {
 func (m *Mirror) load() (Place, error) {
 	place := Place{Format: formatVersion, Synced: map[string]bool{}}
 	err := m.db.Update(func(tx *bolt.Tx) error {
-		znodes, err := tx.CreateBucketIfNotExists(bucketZnodes)
+		znodes, err := tx.CreateBucketIfNotExists([]byte(bucketZnodes))
 		if err != nil {
 			return err
 		}
 		m.count = znodes.Stats().KeyN
-		bucket, err := tx.CreateBucketIfNotExists(bucketPlace)
+		bucket, err := tx.CreateBucketIfNotExists([]byte(bucketPlace))
 		if err != nil {
 			return err
 		}
-		if text := bucket.Get(keyPlace); text != nil {
+		if text := bucket.Get([]byte(keyPlace)); text != nil {
 			return json.Unmarshal(text, &place)
 		}
 		return nil
@@ -279,7 +280,7 @@ func (m *Mirror) Commit(place Place) error {
 				return fmt.Errorf("write %q: %w", path, err)
 			}
 		}
-		return tx.Bucket(bucketPlace).Put(keyPlace, text)
+		return tx.Bucket([]byte(bucketPlace)).Put([]byte(keyPlace), text)
 	})
 	if err != nil {
 		return fmt.Errorf("commit mirror: %w", err)
@@ -292,12 +293,12 @@ func (m *Mirror) Commit(place Place) error {
 
 func (m *Mirror) begin(tx *bolt.Tx) (znodes *bolt.Bucket, err error) {
 	if !m.cleared {
-		return tx.Bucket(bucketZnodes), nil
+		return tx.Bucket([]byte(bucketZnodes)), nil
 	}
-	if err := tx.DeleteBucket(bucketZnodes); err != nil {
+	if err := tx.DeleteBucket([]byte(bucketZnodes)); err != nil {
 		return nil, err
 	}
-	return tx.CreateBucket(bucketZnodes)
+	return tx.CreateBucket([]byte(bucketZnodes))
 }
 
 func write(znodes *bolt.Bucket, path string, entry *Entry) error {
@@ -317,7 +318,7 @@ func (m *Mirror) view(read func(znodes *bolt.Bucket)) {
 		return
 	}
 	_ = m.db.View(func(tx *bolt.Tx) error {
-		read(tx.Bucket(bucketZnodes))
+		read(tx.Bucket([]byte(bucketZnodes)))
 		return nil
 	})
 }

@@ -77,7 +77,7 @@ func TestRefusedCommit(t *testing.T) {
 	m := newMirror(t)
 	commit(t, m, Place{Seq: 1})
 	m.Put("/a", at(1))
-	m.change("/z"+strings.Repeat("z", bolt.MaxKeySize), ptr(at(1)))
+	m.change("/z"+strings.Repeat("z", bolt.MaxKeySize), new(at(1)))
 	if err := m.Commit(Place{Seq: 2}); err == nil || !strings.HasPrefix(err.Error(), `commit mirror: write "/zzz`) {
 		t.Fatalf("Commit() = %.80v", err)
 	}
@@ -153,7 +153,7 @@ func TestOpenRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m := newMirror(t)
 			file := m.db.Path()
-			err := m.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketPlace).Put(keyPlace, []byte(text)) })
+			err := m.db.Update(func(tx *bolt.Tx) error { return tx.Bucket([]byte(bucketPlace)).Put(keyPlace, []byte(text)) })
 			if err != nil || m.Close() != nil {
 				t.Fatal(err)
 			}

@@ -43,7 +43,7 @@ func TestDescribe(t *testing.T) {
 		"binary only behind the limit": {append([]byte(long), 0xff), base64.StdEncoding.EncodeToString([]byte(long)), audit.EncodingBase64, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			want := &audit.Content{Size: ptr(len(test.data)), Digest: digest(string(test.data))}
+			want := &audit.Content{Size: new(len(test.data)), Digest: digest(string(test.data))}
 			if diff := cmp.Diff(want, describe(mustPolicy(t, LevelMetadata, testKey, "/"), test.data)); diff != "" {
 				t.Errorf("at level metadata (-want +got):\n%s", diff)
 			}
@@ -143,7 +143,7 @@ func TestAllow(t *testing.T) {
 		"metadata do not become data":      {full, describe(metadata, []byte("x")), describe(metadata, []byte("x"))},
 		"metadata stay":                    {metadata, describe(metadata, []byte("x")), describe(metadata, []byte("x"))},
 		"data stay where they may":         {full, describe(full, []byte("x")), describe(full, []byte("x"))},
-		"an unknown member is cut as well": {metadata, &audit.Content{Size: ptr(1), ACL: []audit.ACL{{ID: "user"}}, Truncated: true}, &audit.Content{Size: ptr(1)}},
+		"an unknown member is cut as well": {metadata, &audit.Content{Size: new(1), ACL: []audit.ACL{{ID: "user"}}, Truncated: true}, &audit.Content{Size: new(1)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(test.want, test.policy.Allow(test.policy.rules[0], test.kept)); diff != "" {

@@ -10,8 +10,6 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func ptr[T any](v T) *T { return &v }
-
 var testKey = []byte("0123456789abcdef")
 
 // mustPolicy makes a policy, and fails the test where it cannot be made.

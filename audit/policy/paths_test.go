@@ -104,12 +104,12 @@ func TestWants(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := mustPolicy(t, LevelMetadata, testKey, strings.Fields(test.paths)...)
-			for _, path := range strings.Fields(test.wanted) {
+			for path := range strings.FieldsSeq(test.wanted) {
 				if !p.Wants(path) {
 					t.Errorf("%s is not wanted", path)
 				}
 			}
-			for _, path := range strings.Fields(test.unwanted) {
+			for path := range strings.FieldsSeq(test.unwanted) {
 				if p.Wants(path) {
 					t.Errorf("%s is wanted", path)
 				}

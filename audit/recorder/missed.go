@@ -15,7 +15,7 @@ func (l *look) missed(op audit.Op, czxid audit.Zxid, counter int64) audit.Event 
 		e.Source = audit.OriginResync
 	}
 	bracket := l.bracket()
-	e.ZxidAfter, e.ZxidUntil = ptr(bracket.After), ptr(bracket.Until)
+	e.ZxidAfter, e.ZxidUntil = new(bracket.After), new(bracket.Until)
 	return e
 }
 
@@ -35,7 +35,7 @@ func (l *look) bracket() audit.Gap {
 // was found, not in commit order.
 func narrow(e *audit.Event, zxid audit.Zxid) {
 	if zxid > *e.ZxidAfter && zxid <= *e.ZxidUntil {
-		e.ZxidAfter, e.ZxidUntil = ptr(zxid-1), ptr(zxid)
+		e.ZxidAfter, e.ZxidUntil = new(zxid-1), new(zxid)
 	}
 }
 
@@ -65,7 +65,7 @@ func (l *look) missedCreate(ctx context.Context) error {
 	e := l.missed(audit.OpCreated, stat.Czxid, 0)
 	narrow(&e, stat.Czxid)
 	e.Time = audit.AtUnixMilli(stat.Ctime)
-	e.Version, e.Aversion = ptr(int32(0)), ptr(int32(0))
+	e.Version, e.Aversion = new(int32(0)), new(int32(0))
 	e.EphemeralOwner = stat.EphemeralOwner
 	if stat.Version == 0 {
 		e.After = l.r.Policy.Describe(l.rule, l.Node.Data)
@@ -99,8 +99,8 @@ func (l *look) catchUp(ctx context.Context) error {
 	e := l.missed(audit.OpACLChanged, stat.Czxid, int64(stat.Aversion))
 	// No watch and no timestamp tells of an ACL change: it happened at some
 	// time in the znode's life.
-	e.ZxidAfter, e.ZxidUntil = ptr(stat.Czxid), ptr(max(l.At, l.Until))
-	e.Version, e.Aversion = ptr(stat.Version-l.Behind), ptr(stat.Aversion)
+	e.ZxidAfter, e.ZxidUntil = new(stat.Czxid), new(max(l.At, l.Until))
+	e.Version, e.Aversion = new(stat.Version-l.Behind), new(stat.Aversion)
 	e.EphemeralOwner = stat.EphemeralOwner
 	if steps := stat.Aversion - l.entry.Aversion; steps > 1 {
 		e.Collapsed = uint64(steps - 1)
@@ -121,7 +121,7 @@ func (l *look) missedVersions(ctx context.Context, last int32, node *audit.Znode
 	}
 	for version := first; version <= last; version++ {
 		e := l.missed(audit.OpDataChanged, l.entry.Czxid, int64(version))
-		e.Version, e.Aversion = ptr(version), ptr(l.entry.Aversion)
+		e.Version, e.Aversion = new(version), new(l.entry.Aversion)
 		e.EphemeralOwner = l.entry.EphemeralOwner
 		if version == first {
 			e.Before = l.entry.Content

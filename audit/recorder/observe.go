@@ -98,7 +98,7 @@ func (l *look) created(ctx context.Context) error {
 		}
 	}
 	e := l.event(audit.OpCreated, czxid, 0)
-	e.Version, e.Aversion = ptr(int32(0)), ptr(int32(0))
+	e.Version, e.Aversion = new(int32(0)), new(int32(0))
 	l.place(&e, czxid)
 	if l.Node != nil {
 		e.Time = audit.AtUnixMilli(l.Node.Stat.Ctime)
@@ -107,7 +107,7 @@ func (l *look) created(ctx context.Context) error {
 	if l.current() && l.Node.Stat.Version == 0 {
 		e.After = l.r.Policy.Describe(l.rule, l.Node.Data)
 	}
-	e.Exact = ptr(e.Zxid != 0 && e.After != nil)
+	e.Exact = new(e.Zxid != 0 && e.After != nil)
 	if err := l.r.append(ctx, e); err != nil {
 		return err
 	}
@@ -122,21 +122,21 @@ func (l *look) dataChanged(ctx context.Context, stale bool) error {
 	switch {
 	case l.Node != nil:
 		czxid, owner = l.Node.Stat.Czxid, l.Node.Stat.EphemeralOwner
-		version = ptr(l.Node.Stat.Version - l.Behind)
+		version = new(l.Node.Stat.Version - l.Behind)
 		recorded, err := l.missedBefore(ctx, *version)
 		if err != nil || recorded {
 			return err
 		}
 	case l.known && !stale:
 		czxid, owner = l.entry.Czxid, l.entry.EphemeralOwner
-		version = ptr(l.entry.Version + 1)
+		version = new(l.entry.Version + 1)
 	}
 	e := l.event(audit.OpDataChanged, czxid, counter(version))
 	e.Version, e.EphemeralOwner = version, owner
 	if l.known && version != nil {
 		e.Before = l.entry.Content
 		if l.Node == nil || l.Node.Stat.Aversion == l.entry.Aversion {
-			e.Aversion = ptr(l.entry.Aversion)
+			e.Aversion = new(l.entry.Aversion)
 		}
 	}
 	if l.current() {
@@ -146,7 +146,7 @@ func (l *look) dataChanged(ctx context.Context, stale bool) error {
 	} else {
 		l.place(&e, 0)
 	}
-	e.Exact = ptr(e.Zxid != 0 && version != nil && e.After != nil)
+	e.Exact = new(e.Zxid != 0 && version != nil && e.After != nil)
 	if err := l.r.append(ctx, e); err != nil {
 		return err
 	}
@@ -178,11 +178,11 @@ func (l *look) deleted(ctx context.Context, stale bool) error {
 	e.Cause = audit.CauseUnknown
 	l.place(&e, 0)
 	if l.known {
-		e.Version, e.Aversion = ptr(l.entry.Version), ptr(l.entry.Aversion)
+		e.Version, e.Aversion = new(l.entry.Version), new(l.entry.Aversion)
 		e.EphemeralOwner = l.entry.EphemeralOwner
 		e.Before = l.entry.Content
 	}
-	e.Exact = ptr(e.Zxid != 0 && l.known)
+	e.Exact = new(e.Zxid != 0 && l.known)
 	return l.r.append(ctx, e)
 }
 
@@ -193,7 +193,7 @@ func (l *look) deleted(ctx context.Context, stale bool) error {
 func (l *look) deletedUnread(ctx context.Context) error {
 	e := l.event(audit.OpDeleted, l.entry.Czxid, 0)
 	e.Cause = audit.CauseUnknown
-	e.ZxidAfter, e.ZxidUntil = ptr(l.bracket().After), ptr(l.Until)
+	e.ZxidAfter, e.ZxidUntil = new(l.bracket().After), new(l.Until)
 	e.EphemeralOwner = l.entry.EphemeralOwner
 	e.Before = l.entry.Content
 	return l.r.append(ctx, e)
@@ -260,7 +260,7 @@ func (l *look) place(e *audit.Event, fromStat audit.Zxid) {
 	case l.Until == l.After+1:
 		e.Zxid = l.Until
 	default:
-		e.ZxidAfter, e.ZxidUntil = ptr(l.After), ptr(l.Until)
+		e.ZxidAfter, e.ZxidUntil = new(l.After), new(l.Until)
 	}
 	if e.Zxid != 0 && e.ID != "" {
 		e.ID = l.r.repeats.tellApart(e.Zxid, l.identity)
@@ -272,7 +272,7 @@ func (l *look) place(e *audit.Event, fromStat audit.Zxid) {
 func (l *look) event(op audit.Op, czxid audit.Zxid, counter int64) audit.Event {
 	e := audit.Event{
 		Kind: audit.KindChange, Source: l.Origin, Rule: l.rule.Name,
-		Op: op, Path: l.Path, Czxid: czxid, Exact: ptr(false),
+		Op: op, Path: l.Path, Czxid: czxid, Exact: new(false),
 	}
 	l.identity = audit.Identity{
 		Ensemble: l.r.Ensemble, Generation: l.r.place.Generation,
@@ -300,5 +300,3 @@ func counter(version *int32) int64 {
 	}
 	return int64(*version)
 }
-
-func ptr[T any](v T) *T { return &v }

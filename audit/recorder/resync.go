@@ -101,7 +101,7 @@ func (r *Recorder) gap(ctx context.Context, g audit.Gap) error {
 }
 
 func gapEvent(g audit.Gap) audit.Event {
-	return audit.Event{Kind: audit.KindGap, Reason: g.Reason, ZxidAfter: ptr(g.After), ZxidUntil: ptr(g.Until)}
+	return audit.Event{Kind: audit.KindGap, Reason: g.Reason, ZxidAfter: new(g.After), ZxidUntil: new(g.Until)}
 }
 
 func (r *Recorder) mark(ctx context.Context, m audit.Mark) error {
@@ -134,7 +134,7 @@ func (r *Recorder) endResync(ctx context.Context, m audit.Mark) error {
 	for _, root := range slices.Sorted(maps.Keys(s.first)) {
 		e := audit.Event{
 			Kind: audit.KindControl, Control: audit.ControlBaseline,
-			Roots: []string{root}, Zxid: m.Zxid, Count: ptr(r.countBelow(root)),
+			Roots: []string{root}, Zxid: m.Zxid, Count: new(r.countBelow(root)),
 		}
 		if err := r.append(ctx, e); err != nil {
 			return err
@@ -142,7 +142,7 @@ func (r *Recorder) endResync(ctx context.Context, m audit.Mark) error {
 		r.place.Synced[root] = true
 	}
 	if s.Reason != "" && len(s.first) < len(s.roots) {
-		e := audit.Event{Kind: audit.KindControl, Control: audit.ControlResync, Zxid: m.Zxid, Count: ptr(s.compared), Reason: s.Reason}
+		e := audit.Event{Kind: audit.KindControl, Control: audit.ControlResync, Zxid: m.Zxid, Count: new(s.compared), Reason: s.Reason}
 		if err := r.append(ctx, e); err != nil {
 			return err
 		}

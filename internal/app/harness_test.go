@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -64,12 +65,10 @@ func (r *records) await(t *testing.T, what string, ok func(audit.Event) bool) []
 	deadline := time.After(patience)
 	for {
 		r.mu.Lock()
-		events, changed := r.events[:len(r.events):len(r.events)], r.changed
+		events, changed := slices.Clip(r.events), r.changed
 		r.mu.Unlock()
-		for _, e := range events {
-			if ok(e) {
-				return events
-			}
+		if slices.ContainsFunc(events, ok) {
+			return events
 		}
 		select {
 		case <-changed:

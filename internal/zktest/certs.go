@@ -73,8 +73,12 @@ func MakeCerts(dir string, opts CertOptions) (*CertFiles, error) {
 		content []byte
 	}{
 		{files.CA, encodeCert(ca.cert.Raw)},
-		{files.ServerCert, serverCert}, {files.ServerKey, serverKey}, {files.Server, append(serverKey, serverCert...)},
-		{files.ClientCert, clientCert}, {files.ClientKey, clientKey}, {files.Client, append(clientKey, clientCert...)},
+		{files.ServerCert, serverCert},
+		{files.ServerKey, serverKey},
+		{files.Server, append(serverKey, serverCert...)},
+		{files.ClientCert, clientCert},
+		{files.ClientKey, clientKey},
+		{files.Client, append(clientKey, clientCert...)},
 	} {
 		if err := os.WriteFile(f.path, f.content, 0o600); err != nil {
 			return nil, fmt.Errorf("write certificate: %w", err)

@@ -20,7 +20,7 @@ func (s *Server) Log() string {
 	if err != nil {
 		return fmt.Sprintf("(no log: %v)", err)
 	}
-	defer file.Close()
+	defer file.Close() //nolint:errcheck // It is only read.
 	if info, err := file.Stat(); err == nil && info.Size() > logBytes {
 		if _, err := file.Seek(-logBytes, io.SeekEnd); err != nil {
 			return fmt.Sprintf("(no log: %v)", err)

@@ -202,8 +202,12 @@ func TestAtLeast(t *testing.T) {
 		major, minor int
 		want         bool
 	}{
-		{"3.9.5", 3, 9, true}, {"3.9.5", 3, 10, false}, {"3.10.0", 3, 9, true},
-		{"4.0.0", 3, 9, true}, {"2.9.9", 3, 5, false}, {"trunk", 3, 4, false},
+		{"3.9.5", 3, 9, true},
+		{"3.9.5", 3, 10, false},
+		{"3.10.0", 3, 9, true},
+		{"4.0.0", 3, 9, true},
+		{"2.9.9", 3, 5, false},
+		{"trunk", 3, 4, false},
 	} {
 		if got := atLeast(test.version, test.major, test.minor); got != test.want {
 			t.Errorf("atLeast(%q, %d, %d) = %v", test.version, test.major, test.minor, got)

@@ -2,6 +2,7 @@ package zktest
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net"
 	"sync"
@@ -90,7 +91,11 @@ func TestProxyCutClosesOpenConnections(t *testing.T) {
 	}
 	proxy.Cut()
 	for _, conn := range []net.Conn{first, second} {
-		if _, err := io.Copy(io.Discard, conn); err != nil && err.(net.Error).Timeout() {
+		if _, err := io.Copy(io.Discard, conn); err != nil && func() net.Error {
+			var target net.Error
+			_ = errors.As(err, &target)
+			return target
+		}().Timeout() {
 			t.Errorf("a connection is open after Cut: %v", err)
 		}
 	}

@@ -214,7 +214,7 @@ func (s *Server) start() error {
 	if err != nil {
 		return fmt.Errorf("open log of server %d: %w", s.id, err)
 	}
-	defer log.Close()
+	defer log.Close() //nolint:errcheck // The server has a descriptor of its own.
 	cmd := exec.Command(s.install.java, s.arguments()...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = s.dir, log, log
 	if err := s.spawner.start(cmd); err != nil {

@@ -100,7 +100,7 @@ func readLog(logs io.Reader, listening chan<- string, stderr io.Writer) {
 func (s *sidecar) wait(ctx context.Context) error {
 	select {
 	case err := <-s.ended:
-		return fmt.Errorf("%s ended early: %v", s.name, err)
+		return fmt.Errorf("%s ended early: %w", s.name, err)
 	case <-ctx.Done():
 	}
 	<-s.stopped
