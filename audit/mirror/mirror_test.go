@@ -153,7 +153,7 @@ func TestOpenRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m := newMirror(t)
 			file := m.db.Path()
-			err := m.db.Update(func(tx *bolt.Tx) error { return tx.Bucket([]byte(bucketPlace)).Put(keyPlace, []byte(text)) })
+			err := m.db.Update(func(tx *bolt.Tx) error { return tx.Bucket([]byte(bucketPlace)).Put([]byte(keyPlace), []byte(text)) })
 			if err != nil || m.Close() != nil {
 				t.Fatal(err)
 			}
