@@ -93,6 +93,11 @@ func (l *look) catchUp(ctx context.Context) error {
 			return err
 		}
 	}
+	if l.Behind == 0 && l.unversioned() {
+		if err := l.missedUnversioned(ctx); err != nil {
+			return err
+		}
+	}
 	if stat.Aversion <= l.entry.Aversion || l.r.resync.firstSync(l.Path) {
 		return nil // Recorded already, or a part of the baseline.
 	}
@@ -138,6 +143,28 @@ func (l *look) missedVersions(ctx context.Context, last int32, node *audit.Znode
 	}
 	l.entry, l.known = l.r.Mirror.Get(l.Path)
 	return nil
+}
+
+// unversioned reports whether Node shows data that its version does not tell
+// of. A reconfig replaces those of /zookeeper/config and leaves the version at
+// -1 (PrepRequestProcessor.java); they name the zxid, so they never repeat.
+func (l *look) unversioned() bool {
+	if l.Node.Stat.Version >= 0 || l.entry.Version >= 0 {
+		return false
+	}
+	return l.entry.Content == nil || l.entry.Content.Digest != l.r.Policy.Describe(l.rule, l.Node.Data).Digest
+}
+
+// missedUnversioned records one change for all that may have been missed:
+// nothing counts them.
+func (l *look) missedUnversioned(ctx context.Context) error {
+	stat := l.Node.Stat
+	e := l.missed(audit.OpDataChanged, stat.Czxid, -1)
+	narrow(&e, stat.Mzxid)
+	e.Time = audit.AtUnixMilli(stat.Mtime)
+	e.Aversion = new(l.entry.Aversion)
+	e.Before, e.After = l.entry.Content, l.r.Policy.Describe(l.rule, l.Node.Data)
+	return l.r.append(ctx, e)
 }
 
 // bury records that the known incarnation of Path died unseen, and everything

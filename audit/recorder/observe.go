@@ -122,10 +122,12 @@ func (l *look) dataChanged(ctx context.Context, stale bool) error {
 	switch {
 	case l.Node != nil:
 		czxid, owner = l.Node.Stat.Czxid, l.Node.Stat.EphemeralOwner
-		version = new(l.Node.Stat.Version - l.Behind)
-		recorded, err := l.missedBefore(ctx, *version)
+		recorded, err := l.missedBefore(ctx, l.Node.Stat.Version-l.Behind)
 		if err != nil || recorded {
 			return err
+		}
+		if l.Node.Stat.Version >= 0 {
+			version = new(l.Node.Stat.Version - l.Behind)
 		}
 	case l.known && !stale:
 		czxid, owner = l.entry.Czxid, l.entry.EphemeralOwner
@@ -133,7 +135,7 @@ func (l *look) dataChanged(ctx context.Context, stale bool) error {
 	}
 	e := l.event(audit.OpDataChanged, czxid, counter(version))
 	e.Version, e.EphemeralOwner = version, owner
-	if l.known && version != nil {
+	if l.known && (l.Node != nil || version != nil) {
 		e.Before = l.entry.Content
 		if l.Node == nil || l.Node.Stat.Aversion == l.entry.Aversion {
 			e.Aversion = new(l.entry.Aversion)
@@ -160,7 +162,7 @@ func (l *look) missedBefore(ctx context.Context, version int32) (recorded bool, 
 		return false, err
 	}
 	if version <= l.entry.Version {
-		return true, nil
+		return !l.unversioned(), nil
 	}
 	return false, l.missedVersions(ctx, version-1, nil)
 }
