@@ -1,19 +1,12 @@
 package app
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -127,71 +120,6 @@ func TestOwnTimeout(t *testing.T) {
 	}
 }
 
-// binary builds the product as it is shipped: without the race detector.
-func binary(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "zkwarden")
-	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", path, "zkwarden")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
-	return path
-}
-
-var listening = regexp.MustCompile(`msg="Listening on" address=(\S+)`)
-
-// startProcess runs the command, which is or becomes a zkwarden, and returns
-// it and the URL of its pages.
-func startProcess(t *testing.T, command ...string) (process *exec.Cmd, url string) {
-	t.Helper()
-	process = exec.CommandContext(t.Context(), command[0], command[1:]...)
-	log, err := process.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := process.Start(); err != nil {
-		t.Fatal(err)
-	}
-	addresses := make(chan string, 1)
-	var read sync.WaitGroup
-	read.Go(func() {
-		defer close(addresses)
-		for lines := bufio.NewScanner(log); lines.Scan(); {
-			if found := listening.FindStringSubmatch(lines.Text()); found != nil {
-				addresses <- found[1]
-			}
-		}
-	})
-	t.Cleanup(func() {
-		http.DefaultClient.CloseIdleConnections()
-		_ = process.Process.Kill()
-		read.Wait()
-		_ = process.Wait()
-	})
-	address, ok := <-addresses
-	if !ok {
-		t.Fatal("the process ended before it listened")
-	}
-	return process, "http://" + address
-}
-
-// peak returns the largest resident set that the process had, in bytes.
-func peak(t *testing.T, pid int) int64 {
-	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(status), "VmHWM:")
-	line, _, _ := strings.Cut(rest, "\n")
-	var kilobytes int64
-	if _, err := fmt.Sscanf(line, "%d kB", &kilobytes); err != nil {
-		t.Fatalf("VmHWM %q: %v", line, err)
-	}
-	return kilobytes << 10
-}
-
 // However often the target floods, the process stays below 64 MiB.
 func TestMemoryUnderFloods(t *testing.T) {
 	zkwarden := binary(t)
@@ -202,17 +130,14 @@ func TestMemoryUnderFloods(t *testing.T) {
 		"line ends": "\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			process, url := startProcess(t, zkwarden, "--web.listen-address=127.0.0.1:0", "--zookeeper.address="+fake(t, flood(text)))
+			process := startProcess(t, nil, zkwarden, "--web.listen-address=127.0.0.1:0", "--zookeeper.address="+fake(t, flood(text)))
 			for range 10 {
-				scrape(t, url, 10*time.Second, "zookeeper_serving 0", `zookeeper_word_failure{reason="too_large",word="mntr"} 1`)
+				scrape(t, process.url, 10*time.Second, "zookeeper_serving 0", `zookeeper_word_failure{reason="too_large",word="mntr"} 1`)
 			}
 			rss := peak(t, process.Process.Pid)
 			t.Logf("%d MiB", rss>>20)
 			if rss > 64<<20 {
 				t.Errorf("peak of %d MiB, want at most 64 MiB", rss>>20)
-			}
-			if err := process.Process.Signal(syscall.SIGTERM); err != nil {
-				t.Fatal(err)
 			}
 		})
 	}
