@@ -182,6 +182,16 @@ func TestLandingTellsWhatToDo(t *testing.T) {
 	}
 }
 
+// Nothing on the landing page is taken for HTML but our own.
+func TestLandingEscapes(t *testing.T) {
+	o := auditOptions(t.TempDir(), io.Discard, []string{"127.0.0.1:1"}, "/<script>")
+	o.Audit.Ensemble = "<script>"
+	_, url := run(t, o)
+	if _, landing := get(t, url); strings.Contains(landing, "<script") || strings.Count(landing, "&lt;script&gt;") != 2 {
+		t.Errorf("the page:\n%s", landing)
+	}
+}
+
 func TestProfiles(t *testing.T) {
 	o := exporter("127.0.0.1:1")
 	o.Web.Pprof = true
