@@ -22,8 +22,8 @@ func TestZooKeeperComesLater(t *testing.T) {
 	server.Kill()
 
 	stdout := newRecords()
-	_, auditing := run(t, auditOptions(t.TempDir(), stdout, []string{server.Addr()}, "/a"))
-	_, exporting := run(t, exporter(server.Addr()))
+	auditing := run(t, auditOptions(t.TempDir(), stdout, []string{server.Addr()}, "/a"))
+	exporting := run(t, exporter(server.Addr()))
 	scrape(t, auditing, 2*time.Second, "zookeeper_up 0", "zookeeper_serving 0", "zkwarden_audit_connected 0",
 		`zookeeper_word_failure{reason="refused",word="mntr"} 1`)
 	awaitPage(t, auditing+"/-/ready", http.StatusServiceUnavailable, "not ready: first sync is waiting: not connected to ZooKeeper")

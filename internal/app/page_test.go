@@ -20,7 +20,7 @@ import (
 )
 
 // run starts the app and returns the URL of its pages.
-func run(t *testing.T, o Options) (a *App, url string) {
+func run(t *testing.T, o Options) (url string) {
 	t.Helper()
 	a, err := New(o)
 	if err != nil {
@@ -36,7 +36,7 @@ func run(t *testing.T, o Options) (a *App, url string) {
 			t.Errorf("stop: %v", err)
 		}
 	})
-	return a, "http://" + a.Addr().String()
+	return "http://" + a.Addr().String()
 }
 
 // exporter is a process that audits nothing.
@@ -137,7 +137,7 @@ func say(text string) func(net.Conn) {
 
 func TestPages(t *testing.T) {
 	o := exporter(fake(t, say("Zookeeper version: <script>alert(1)</script>-x, built on 1\nMode: follower\n")))
-	_, url := run(t, o)
+	url := run(t, o)
 	status, landing := get(t, url)
 	if status != http.StatusOK || !strings.Contains(landing, "no scrape yet") || !strings.Contains(landing, "no <code>--audit.path</code>") {
 		t.Errorf("before the first scrape, status %d:\n%s", status, landing)
@@ -175,7 +175,7 @@ func TestPages(t *testing.T) {
 }
 
 func TestLandingTellsWhatToDo(t *testing.T) {
-	_, url := run(t, exporter(fake(t, say("mntr is not executed because it is not in the whitelist.\n"))))
+	url := run(t, exporter(fake(t, say("mntr is not executed because it is not in the whitelist.\n"))))
 	get(t, url+"/metrics")
 	if _, landing := get(t, url); !strings.Contains(landing, "4lw.commands.whitelist=mntr,srvr") {
 		t.Errorf("no advice in:\n%s", landing)
@@ -186,7 +186,7 @@ func TestLandingTellsWhatToDo(t *testing.T) {
 func TestLandingEscapes(t *testing.T) {
 	o := auditOptions(t.TempDir(), io.Discard, []string{"127.0.0.1:1"}, "/<script>")
 	o.Audit.Ensemble = "<script>"
-	_, url := run(t, o)
+	url := run(t, o)
 	if _, landing := get(t, url); strings.Contains(landing, "<script") || strings.Count(landing, "&lt;script&gt;") != 2 {
 		t.Errorf("the page:\n%s", landing)
 	}
@@ -195,7 +195,7 @@ func TestLandingEscapes(t *testing.T) {
 func TestProfiles(t *testing.T) {
 	o := exporter("127.0.0.1:1")
 	o.Web.Pprof = true
-	_, url := run(t, o)
+	url := run(t, o)
 	if status, body := get(t, url+"/debug/pprof/goroutine?debug=1"); status != http.StatusOK || !strings.Contains(body, "goroutine profile") {
 		t.Errorf("status %d and %q", status, body)
 	}
@@ -214,7 +214,7 @@ func TestWebConfig(t *testing.T) {
 	}
 	o := exporter("127.0.0.1:1")
 	o.Web.ConfigFile = config
-	_, url := run(t, o)
+	url := run(t, o)
 
 	authority, err := os.ReadFile(certs.CA)
 	if err != nil {
@@ -260,7 +260,7 @@ func TestWebConfig(t *testing.T) {
 func TestMetricsLint(t *testing.T) {
 	addr := zktest.Start(t, zktest.Options{}).Addrs()[0]
 	stdout := newRecords()
-	_, url := run(t, auditOptions(t.TempDir(), stdout, []string{addr}, "/a"))
+	url := run(t, auditOptions(t.TempDir(), stdout, []string{addr}, "/a"))
 	stdout.await(t, "first sync", isControl("baseline"))
 	page := awaitPage(t, url+"/metrics", http.StatusOK, "zookeeper_serving 1")
 	for _, family := range []string{

@@ -91,7 +91,7 @@ func TestBadTargets(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o := exporter(c.addr)
 			o.ZooKeeper.TLS = c.tls
-			_, url := run(t, o)
+			url := run(t, o)
 			patience := 10 * time.Second
 			if c.reason == fourletter.Timeout {
 				patience = time.Second // Shorter than our own.
@@ -110,7 +110,7 @@ func TestBadTargets(t *testing.T) {
 func TestOwnTimeout(t *testing.T) {
 	o := exporter(fake(t, hang))
 	o.ZooKeeper.Timeout = 200 * time.Millisecond
-	_, url := run(t, o)
+	url := run(t, o)
 	start := time.Now()
 	if status, _ := get(t, url+"/metrics"); status != http.StatusOK {
 		t.Errorf("status %d", status)
