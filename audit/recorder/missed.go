@@ -30,6 +30,10 @@ func (l *look) bracket() audit.Gap {
 	return g
 }
 
+// after reports whether counter a was reached after b. Counters are 32 bits
+// and wrap around: at a thousand changes a second in 25 days.
+func after(a, b int32) bool { return a-b > 0 }
+
 // narrow shrinks the bracket of e to the zxid that a Stat shows, where that
 // lies inside of it. It stays a bracket: the record stands where the change
 // was found, not in commit order.
@@ -88,17 +92,17 @@ func (l *look) catchUp(ctx context.Context) error {
 		return nil
 	}
 	stat := l.Node.Stat
-	if l.Behind == 0 && stat.Version > l.entry.Version {
+	if l.Behind == 0 && after(stat.Version, l.entry.Version) {
 		if err := l.missedVersions(ctx, stat.Version, l.Node); err != nil {
 			return err
 		}
 	}
-	if l.Behind == 0 && l.unversioned() {
+	if l.Behind == 0 && l.reconfigured() {
 		if err := l.missedUnversioned(ctx); err != nil {
 			return err
 		}
 	}
-	if stat.Aversion <= l.entry.Aversion || l.r.resync.firstSync(l.Path) {
+	if !after(stat.Aversion, l.entry.Aversion) || l.r.resync.firstSync(l.Path) {
 		return nil // Recorded already, or a part of the baseline.
 	}
 	e := l.missed(audit.OpACLChanged, stat.Czxid, int64(stat.Aversion))
@@ -120,19 +124,21 @@ func (l *look) missedVersions(ctx context.Context, last int32, node *audit.Znode
 	if missed <= 0 {
 		return nil
 	}
-	first := l.entry.Version + 1
+	records := missed
 	if missed > maxSeparate {
-		first = last
+		records = 1
 	}
-	for version := first; version <= last; version++ {
+	// Versions wrap around, so it is their distance that ends the loop.
+	for left := records - 1; left >= 0; left-- {
+		version := last - left
 		e := l.missed(audit.OpDataChanged, l.entry.Czxid, int64(version))
 		e.Version, e.Aversion = new(version), new(l.entry.Aversion)
 		e.EphemeralOwner = l.entry.EphemeralOwner
-		if version == first {
+		if left == records-1 {
 			e.Before = l.entry.Content
-			e.Collapsed = uint64(missed - (last - first + 1))
+			e.Collapsed = uint64(missed - records)
 		}
-		if version == last && node != nil {
+		if left == 0 && node != nil {
 			e.After = l.r.Policy.Describe(l.rule, node.Data)
 			e.Time = audit.AtUnixMilli(node.Stat.Mtime)
 			narrow(&e, node.Stat.Mzxid)
@@ -145,11 +151,11 @@ func (l *look) missedVersions(ctx context.Context, last int32, node *audit.Znode
 	return nil
 }
 
-// unversioned reports whether Node shows data that its version does not tell
+// reconfigured reports whether Node shows data that its version does not tell
 // of. A reconfig replaces those of /zookeeper/config and leaves the version at
 // -1 (PrepRequestProcessor.java); they name the zxid, so they never repeat.
-func (l *look) unversioned() bool {
-	if l.Node.Stat.Version >= 0 || l.entry.Version >= 0 {
+func (l *look) reconfigured() bool {
+	if l.Node.Stat.Version != unversioned || l.entry.Version != unversioned {
 		return false
 	}
 	return l.entry.Content == nil || l.entry.Content.Digest != l.r.Policy.Describe(l.rule, l.Node.Data).Digest
@@ -159,7 +165,7 @@ func (l *look) unversioned() bool {
 // nothing counts them.
 func (l *look) missedUnversioned(ctx context.Context) error {
 	stat := l.Node.Stat
-	e := l.missed(audit.OpDataChanged, stat.Czxid, -1)
+	e := l.missed(audit.OpDataChanged, stat.Czxid, unknownCounter)
 	narrow(&e, stat.Mzxid)
 	e.Time = audit.AtUnixMilli(stat.Mtime)
 	e.Aversion = new(l.entry.Aversion)

@@ -2,6 +2,7 @@ package recorder
 
 import (
 	"context"
+	"math"
 
 	"zkwarden/audit"
 	"zkwarden/audit/mirror"
@@ -126,7 +127,7 @@ func (l *look) dataChanged(ctx context.Context, stale bool) error {
 		if err != nil || recorded {
 			return err
 		}
-		if l.Node.Stat.Version >= 0 {
+		if l.Node.Stat.Version != unversioned {
 			version = new(l.Node.Stat.Version - l.Behind)
 		}
 	case l.known && !stale:
@@ -161,8 +162,8 @@ func (l *look) missedBefore(ctx context.Context, version int32) (recorded bool, 
 	if err := l.sameIncarnation(ctx); err != nil || !l.known {
 		return false, err
 	}
-	if version <= l.entry.Version {
-		return !l.unversioned(), nil
+	if !after(version, l.entry.Version) {
+		return !l.reconfigured(), nil
 	}
 	return false, l.missedVersions(ctx, version-1, nil)
 }
@@ -269,7 +270,7 @@ func (l *look) place(e *audit.Event, fromStat audit.Zxid) {
 	}
 }
 
-// event begins a change record. counter is negative where it is unknown; the
+// event begins a change record. Where incarnation or counter is unknown the
 // journal gives records without incarnation or counter an id of their own.
 func (l *look) event(op audit.Op, czxid audit.Zxid, counter int64) audit.Event {
 	e := audit.Event{
@@ -280,7 +281,7 @@ func (l *look) event(op audit.Op, czxid audit.Zxid, counter int64) audit.Event {
 		Ensemble: l.r.Ensemble, Generation: l.r.place.Generation,
 		Path: l.Path, Czxid: czxid, Op: op, Counter: counter,
 	}
-	if counter >= 0 && (czxid != 0 || bornWithTree(l.Path)) {
+	if counter != unknownCounter && (czxid != 0 || bornWithTree(l.Path)) {
 		e.ID = l.identity.ID()
 	}
 	return e
@@ -296,9 +297,16 @@ func bornWithTree(path string) bool {
 	return false
 }
 
+const (
+	// unversioned is the version of /zookeeper/config, whatever becomes of it.
+	unversioned int32 = -1
+	// unknownCounter is no value that a 32-bit counter has.
+	unknownCounter int64 = math.MinInt64
+)
+
 func counter(version *int32) int64 {
 	if version == nil {
-		return -1
+		return unknownCounter
 	}
 	return int64(*version)
 }

@@ -2,6 +2,7 @@ package recorder
 
 import (
 	"fmt"
+	"math"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -35,6 +36,24 @@ func TestResync(t *testing.T) {
 		"versions beyond it": {
 			walk(found("/r/a", 60, znode(5, maxSeparate+1, "n"))),
 			whole(fmt.Sprintf("data_changed /r/a in (21,22] of 5 v%d a0 -A +n collapsed %d by resync", maxSeparate+1, maxSeparate)),
+		},
+		"the last version before they wrap around": {
+			walk(found("/r/a", 60, znode(5, math.MaxInt32, "n"))),
+			whole("data_changed /r/a in (9,60] of 5 v2147483647 a0 -A +n collapsed 2147483646 by resync"),
+		},
+		"versions that wrap around": {
+			walk(
+				found("/r/a", 60, znode(5, math.MaxInt32-1, "n")),
+				hint(audit.OpDataChanged, "/r/a", 61, znode(5, math.MaxInt32, "o")),
+				hint(audit.OpDataChanged, "/r/a", 62, znode(5, math.MinInt32, "p")),
+				found("/r/a", 63, znode(5, math.MinInt32+1, "q")),
+			),
+			whole(
+				"data_changed /r/a in (9,60] of 5 v2147483646 a0 -A +n collapsed 2147483645 by resync",
+				"data_changed /r/a at 61 of 5 v2147483647 a0 -n +o exact",
+				"data_changed /r/a at 62 of 5 v-2147483648 a0 -o +p exact",
+				"data_changed /r/a in (9,60] of 5 v-2147483647 a0 -p +q by resync",
+			),
 		},
 		"a birth": {
 			walk(found("/r", 60, rootAt(3)), found("/r/n", 60, owned(3, znode(20, 1, "n"))), walked(61)),
