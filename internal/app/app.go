@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 
@@ -64,6 +65,7 @@ func New(o Options) (*App, error) {
 		Handler:           a.routes(registry),
 		ReadHeaderTimeout: readHeaderTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(o.WebLogger.Handler(), slog.LevelWarn),
 	}
 	return a, nil
 }
