@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -39,7 +40,8 @@ type Place struct {
 }
 
 // Mirror is the last known state of the watched znodes. Its methods are safe
-// for concurrent use; only one goroutine may change it.
+// for concurrent use; only one goroutine may change and commit it. However
+// long the disk takes for a commit, reads do not wait for it.
 type Mirror struct {
 	db *bolt.DB
 
@@ -47,7 +49,8 @@ type Mirror struct {
 	cleared bool                       // Whether the next commit begins with an empty file.
 	dirty   map[string]*Entry          // Changes since the last commit; nil means removed.
 	under   map[string]map[string]bool // The names in dirty by parent, so that Children need not scan it.
-	count   int
+
+	count atomic.Int64
 }
 
 // Names within the file.
@@ -79,7 +82,7 @@ func (m *Mirror) load() (Place, error) {
 		if err != nil {
 			return err
 		}
-		m.count = znodes.Stats().KeyN
+		m.count.Store(int64(znodes.Stats().KeyN))
 		bucket, err := tx.CreateBucketIfNotExists([]byte(bucketPlace))
 		if err != nil {
 			return err
@@ -126,7 +129,7 @@ func (m *Mirror) Put(path string, entry Entry) {
 	defer m.mu.Unlock()
 	m.change(path, &entry)
 	if !known {
-		m.count++
+		m.count.Add(1)
 	}
 }
 
@@ -137,7 +140,7 @@ func (m *Mirror) Delete(path string) {
 	defer m.mu.Unlock()
 	m.change(path, nil)
 	if known {
-		m.count--
+		m.count.Add(-1)
 	}
 }
 
@@ -235,11 +238,7 @@ func (m *Mirror) Below(root string) []string {
 }
 
 // Len returns the number of known znodes.
-func (m *Mirror) Len() int {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	return m.count
-}
+func (m *Mirror) Len() int { return int(m.count.Load()) }
 
 // Dirty returns the number of changes that the next Commit writes.
 func (m *Mirror) Dirty() int {
@@ -255,7 +254,7 @@ func (m *Mirror) Clear() {
 	defer m.mu.Unlock()
 	clear(m.dirty)
 	clear(m.under)
-	m.count = 0
+	m.count.Store(0)
 	m.cleared = true
 }
 
@@ -267,8 +266,8 @@ func (m *Mirror) Commit(place Place) error {
 	if err != nil {
 		return fmt.Errorf("commit mirror: %w", err)
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	// Nothing changes during the transaction, since its caller is the one who
+	// changes things: it needs no lock.
 	err = m.db.Update(func(tx *bolt.Tx) error {
 		znodes, err := m.begin(tx)
 		if err != nil {
@@ -285,6 +284,8 @@ func (m *Mirror) Commit(place Place) error {
 	if err != nil {
 		return fmt.Errorf("commit mirror: %w", err)
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	clear(m.dirty)
 	clear(m.under)
 	m.cleared = false

@@ -1,14 +1,17 @@
 package mirror
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	bolt "go.etcd.io/bbolt"
@@ -217,6 +220,46 @@ func TestReadersBesideTheWriter(t *testing.T) {
 	}
 	close(done)
 	readers.Wait()
+}
+
+// A disk that takes its time for a commit holds up nobody who reads.
+func TestReadsDoNotWaitForACommit(t *testing.T) {
+	m := newMirror(t)
+	m.Put("/a", at(1))
+	disk, err := m.db.Begin(true) // The commit waits for this transaction as it does for an fsync.
+	if err != nil {
+		t.Fatal(err)
+	}
+	committed := make(chan error, 1)
+	go func() { committed <- m.Commit(Place{}) }()
+	for stacks := make([]byte, 1<<20); !bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("beginRWTx(")); {
+		runtime.Gosched()
+	}
+
+	read := make(chan int, 1)
+	go func() {
+		m.Get("/a")
+		m.Children("/")
+		m.Dirty()
+		read <- m.Len()
+	}()
+	select {
+	case n := <-read:
+		if n != 1 {
+			t.Errorf("%d znodes, want 1", n)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("a read waits for the commit")
+	}
+	if err := disk.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-committed; err != nil {
+		t.Fatal(err)
+	}
+	if n := m.Dirty(); n != 0 {
+		t.Errorf("%d changes wait after the commit", n)
+	}
 }
 
 func TestPlaceIsReadable(t *testing.T) {
