@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,28 +15,38 @@ import (
 )
 
 func TestServersInOrder(t *testing.T) {
-	p := &InOrder{Servers: []string{"b", "a", "c"}}
-	if err := p.Init([]string{"c", "b", "a"}); err != nil || p.Len() != 3 { // The client shuffles.
-		t.Fatalf("Init: %v, %d servers", err, p.Len())
-	}
-	type offer struct {
-		Server string
-		Again  bool
-	}
-	var got []offer
-	next := func(times int) {
-		for range times {
-			server, again := p.Next()
-			got = append(got, offer{server, again})
+	synctest.Test(t, func(t *testing.T) {
+		p := &InOrder{Servers: []string{"b", "a", "c"}}
+		if err := p.Init([]string{"c", "b", "a"}); err != nil || p.Len() != 3 { // The client shuffles.
+			t.Fatalf("Init: %v, %d servers", err, p.Len())
 		}
-	}
-	next(5)
-	p.Connected()
-	next(2)
-	want := []offer{{"b", false}, {"a", false}, {"c", false}, {"b", true}, {"a", false}, {"b", false}, {"a", false}}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
+		type offer struct {
+			Server string
+			Again  bool
+		}
+		var got []offer
+		next := func(times int) {
+			for range times {
+				server, again := p.Next()
+				got = append(got, offer{server, again})
+			}
+		}
+		next(5)
+		p.Connected()
+		time.Sleep(settled - time.Millisecond)
+		next(1) // The connection did not last: the next server, not the first again.
+		p.Connected()
+		time.Sleep(settled)
+		next(2)
+		want := []offer{
+			{"b", false}, {"a", false}, {"c", false}, {"b", true}, {"a", false},
+			{"c", false},
+			{"b", false}, {"a", false},
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
 }
 
 // pipes is a dial function that remembers the server's ends.
@@ -51,7 +62,10 @@ func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 }
 
 func newDialer(ctx context.Context, p *pipes) *dialer {
-	return &dialer{ctx: ctx, dial: p.dial, links: make(chan *link, 1), logger: log.NewNopLogger()}
+	return &dialer{
+		ctx: ctx, dial: p.dial, timeout: 3 * time.Second, trouble: func(error) {},
+		links: make(chan *link, 1), logger: log.NewNopLogger(),
+	}
 }
 
 // connectOnce is one attempt of the client; accept is the server's answer.
@@ -147,4 +161,28 @@ func TestNewestLinkWins(t *testing.T) {
 	if _, err := last.Conn.Write([]byte{0}); err == nil {
 		t.Error("the link that was left is open")
 	}
+}
+
+// TestHungServer: a server that accepts and then says nothing costs the
+// timeout, after which the next one is tried, and is named.
+func TestHungServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &pipes{}
+		d := newDialer(t.Context(), p)
+		var troubles []string
+		d.trouble = func(err error) { troubles = append(troubles, err.Error()) }
+		conn, err := d.connect("tcp", "hung:2181", time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		if _, err := conn.Read(make([]byte, 8)); err == nil || time.Since(began) != d.timeout {
+			t.Errorf("Read() = %v after %v", err, time.Since(began))
+		}
+		connectOnce(t, d, p, true).Close()
+		if len(troubles) != 1 || !strings.Contains(troubles[0], "hung:2181") {
+			t.Errorf("told %q", troubles)
+		}
+		d.stop()
+	})
 }

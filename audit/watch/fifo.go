@@ -14,6 +14,7 @@ type item struct {
 	other audit.Observation // A Gap or Mark in place of seen.
 	walk  bool              // No observation: the walk begins when this is first.
 	done  bool              // Whether the answer that it waits for has come.
+	known bool              // Told again by a server that is behind: it is not handed over.
 	bytes int
 }
 
@@ -21,7 +22,7 @@ type item struct {
 type fifo struct {
 	items []*item
 	next  int // Items before it are gone.
-	bytes int // Data held by the items.
+	bytes int // Paths and data held by the items.
 }
 
 func (q *fifo) push(it *item) {
@@ -69,6 +70,9 @@ func (q *fifo) rest() []*item { return q.items[q.next:] }
 
 // full reports whether no more frames should be taken.
 func (q *fifo) full() bool { return len(q.items)-q.next >= maxItems }
+
+// flooded reports whether there are too many items to wait any longer.
+func (q *fifo) flooded() bool { return len(q.items)-q.next >= 4*maxItems || q.bytes >= 4*maxBytes }
 
 // heavy reports whether no more should be read unasked.
 func (q *fifo) heavy() bool { return q.full() || q.bytes >= maxBytes }

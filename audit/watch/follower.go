@@ -2,6 +2,8 @@ package watch
 
 import (
 	"fmt"
+	"slices"
+	"time"
 
 	"zkwarden/audit"
 )
@@ -30,8 +32,9 @@ type follower struct {
 	recorded audit.Zxid // Changes through it were handed over by earlier links.
 	synced   bool       // Whether nothing that was missed is left to be shown.
 	last     audit.Zxid // The newest zxid of an answer or ping.
-	through  audit.Zxid // Everything at or before it was notified.
+	notified audit.Zxid // Everything at or before it was notified.
 	marked   audit.Zxid // The last mark's.
+	heard    time.Time  // When an answer came, or nothing was waited for.
 
 	walk    int             // Requests of the walk that have no answer yet.
 	listing map[string]bool // The znodes whose children are among them.
@@ -47,7 +50,7 @@ type pathState struct {
 
 func newFollower(t *tracker, l *link) *follower {
 	return &follower{
-		tracker: t, link: l, recorded: t.through,
+		tracker: t, link: l, recorded: t.through, heard: time.Now(),
 		paths: map[string]*pathState{}, unconfirmed: map[string]bool{}, listing: map[string]bool{},
 	}
 }
@@ -73,7 +76,7 @@ func (f *follower) receive() error {
 
 func (f *follower) handle(fr *frame) error {
 	if fr.xid == xidNotification {
-		f.notified(fr)
+		f.notification(fr)
 		return nil
 	}
 	f.advance(fr.zxid)
@@ -81,6 +84,7 @@ func (f *follower) handle(fr *frame) error {
 		f.mark()
 		return nil
 	}
+	f.heard = time.Now()
 	switch fr.op {
 	case opAddWatch:
 		return f.confirmed(fr)
@@ -102,10 +106,11 @@ func (f *follower) advance(zxid audit.Zxid) {
 	}
 	for _, it := range f.open {
 		it.seen.Until = zxid
+		it.known = zxid <= f.recorded
 	}
 	f.open = f.open[:0]
 	f.last = max(f.last, zxid)
-	f.through = max(f.through, zxid)
+	f.notified = max(f.notified, zxid)
 }
 
 func (f *follower) confirmed(fr *frame) error {
@@ -121,17 +126,17 @@ func (f *follower) confirmed(fr *frame) error {
 	return nil
 }
 
-// notified queues the hint and asks for the znode.
-func (f *follower) notified(fr *frame) {
+// notification queues the hint and asks for the znode.
+func (f *follower) notification(fr *frame) {
 	op, ok := hintOf(fr.event)
 	if fr.zxid != 0 {
 		// Others of the same transaction may follow.
-		f.through = max(f.through, fr.zxid-1)
+		f.notified = max(f.notified, fr.zxid-1)
 	}
 	if !ok || !f.scope.Wants(fr.path) || fr.zxid != 0 && fr.zxid <= f.recorded {
 		return
 	}
-	it := &item{seen: audit.Seen{Path: fr.path, Hint: op, Origin: audit.OriginWatch}}
+	it := &item{seen: audit.Seen{Path: fr.path, Hint: op, Origin: audit.OriginWatch}, bytes: len(fr.path)}
 	if fr.zxid != 0 {
 		// Exact since ZooKeeper 3.9.0 (ZOOKEEPER-4655).
 		it.seen.After, it.seen.Until = fr.zxid, fr.zxid
@@ -221,8 +226,7 @@ func readOf(fr *frame) (audit.Read, error) {
 func (f *follower) resolve(hints []*item, fr *frame, read audit.Read) {
 	var behind int32
 	same := true
-	for i := len(hints) - 1; i >= 0; i-- {
-		it := hints[i]
+	for i, it := range slices.Backward(hints) {
 		if it.seen.Hint == audit.OpDeleted {
 			same = false
 		}
@@ -313,6 +317,14 @@ func (f *follower) asked() {
 func (f *follower) waiting(path string) bool {
 	st := f.paths[path]
 	return st != nil && !st.sent
+}
+
+// silent reports whether an answer is overdue. Pings may go on all the while.
+func (f *follower) silent() bool {
+	if len(f.paths) == 0 && f.walk == 0 && len(f.unconfirmed) == 0 {
+		f.heard = time.Now()
+	}
+	return time.Since(f.heard) > answerTimeout
 }
 
 // stale reports whether an answer for the walk came before it was asked for.

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/go-kit/log"
 	"github.com/google/go-cmp/cmp"
@@ -104,7 +106,7 @@ func (s *scene) handed() []string {
 		if out == nil {
 			return got
 		}
-		s.f.fifo.pop()
+		s.f.handedOver(o)
 		got = append(got, told(o))
 	}
 }
@@ -327,7 +329,7 @@ func TestReconnect(t *testing.T) {
 	s.server(notify(10, eventDeleted, "/r/z"), notify(11, eventCreated, "/r/a"), withData, notify(12, eventCreated, "/r/b"), notify(13, eventDeleted, "/r/c"))
 	s.lose()
 	s.link(20)
-	if s.f.fifo.bytes != len("data") {
+	if s.f.fifo.bytes != len("data"+"/r/z"+"/r/a"+"/r/b"+"/r/c") {
 		t.Errorf("%d bytes wait", s.f.fifo.bytes)
 	}
 	s.expect("what the last link knew comes first", s.handed(), "deleted /r/z 10", "created /r/a 11 found v0")
@@ -362,6 +364,108 @@ func TestHistoryRewritten(t *testing.T) {
 	s.expect("handed over", s.handed(), "gap (100,6] history_rewritten")
 	s.server(notify(7, eventDataChanged, "/r"))
 	s.expect("what is new is told", s.asked(), "get /r")
+}
+
+// TestRewriteIsNotForgotten: the link that found out is lost before anybody was
+// told.
+func TestRewriteIsNotForgotten(t *testing.T) {
+	s := newScene(t, 100, "/r")
+	l, _ := tapped(t, 0)
+	s.f = newFollower(s.tr, l)
+	l.frames.push(frame{zxid: 4, request: request{op: opAddWatch, path: "/r"}})
+	l.frames.push(frame{zxid: 6, request: request{op: opSync, path: "/"}})
+	if err := s.f.establish(t.Context(), make(chan ask, 10)); err != nil {
+		t.Fatal(err)
+	}
+	s.lose()
+	s.link(8)
+	s.expect("told at last", s.handed(), "gap (100,8] history_rewritten")
+	s.lose()
+	s.link(9)
+	s.expect("told once", s.handed())
+	s.expect("the first sync begins anew", s.asked(), "get /r")
+}
+
+// TestHintsWithoutBound: what the server told last before the connection was
+// lost may not have been applied by the next one, which then tells it again.
+func TestHintsWithoutBound(t *testing.T) {
+	s := synced(t)
+	s.server(ping(10), notify(0, eventDeleted, "/r/a"))
+	s.lose()
+	s.link(10)
+	s.server(notify(0, eventDeleted, "/r/a"))
+	s.asked()
+	s.server(refusedRead(11, "/r/a", errNoNode))
+	s.expect("told once", s.handed(), "deleted /r/a (10,11] absent", "mark 11")
+}
+
+// TestServerBehindWithoutZxids: what it tells up to the zxid that was recorded
+// already is not told again.
+func TestServerBehindWithoutZxids(t *testing.T) {
+	s := synced(t)
+	s.server(ping(10))
+	s.handed()
+	s.lose()
+	l, _ := tapped(t, 0)
+	s.f = newFollower(s.tr, l)
+	l.frames.push(frame{zxid: 4, request: request{op: opAddWatch, path: "/r"}})
+	l.frames.push(notify(0, eventDeleted, "/r/a"))
+	l.frames.push(frame{zxid: 10, request: request{op: opSync, path: "/"}})
+	l.frames.push(notify(0, eventDeleted, "/r/b"))
+	if err := s.f.establish(t.Context(), make(chan ask, 10)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.f.receive(); err != nil {
+		t.Fatal(err)
+	}
+	s.f.control = nil
+	s.asked()
+	s.server(refusedRead(11, "/r/b", errNoNode))
+	s.expect("only what is new", s.handed(), "deleted /r/b (10,11] absent", "mark 11")
+}
+
+// TestRestartWithNothingMissed: the walk looks at everything all the same.
+func TestRestartWithNothingMissed(t *testing.T) {
+	s := newScene(t, 5, "/r")
+	s.link(5)
+	s.expect("no gap", s.handed())
+	s.expect("asked", s.asked(), "get /r")
+}
+
+// TestBelowTheUnreadable: ACLs are not inherited.
+func TestBelowTheUnreadable(t *testing.T) {
+	s := newScene(t, 5, "/r")
+	s.known.children = map[string][]string{"/r": {"a"}, "/r/a": {"b"}}
+	s.link(9)
+	s.handed()
+	s.asked()
+	s.server(refusedRead(9, "/r", errNoAuth))
+	s.expect("asked", s.asked(), "get /r/a")
+	s.server(got(9, "/r/a", 0, 1))
+	s.expect("asked", s.asked(), "list /r/a")
+	s.server(frame{zxid: 9, code: errNoAuth, request: request{op: opGetChildren2, path: "/r/a"}})
+	s.expect("asked", s.asked(), "get /r/a/b")
+}
+
+// TestSilence: a server that answers pings and nothing else is given up.
+func TestSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := synced(t)
+		s.server(notify(10, eventCreated, "/r/a"))
+		if err := s.f.trouble(); err != nil {
+			t.Errorf("trouble() = %v at once", err)
+		}
+		time.Sleep(answerTimeout + time.Second)
+		s.server(ping(10))
+		if err := s.f.trouble(); !errors.Is(err, errSilent) {
+			t.Errorf("trouble() = %v though an answer is overdue", err)
+		}
+		s.server(got(10, "/r/a", 0, 0))
+		time.Sleep(answerTimeout + time.Second)
+		if err := s.f.trouble(); err != nil {
+			t.Errorf("trouble() = %v with nothing to answer", err)
+		}
+	})
 }
 
 // TestServerBehind: one that lags, and catches up by a Sync, has forgotten

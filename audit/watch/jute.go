@@ -88,12 +88,13 @@ func (d *decoder) string() string { return string(d.buffer()) }
 
 func (d *decoder) strings() []string {
 	n := int(d.int32())
-	// Each string takes four bytes at least, which bounds what is allocated.
-	if n < -1 || n > len(d.rest)/4 {
+	// A name takes five bytes at least, which bounds what is allocated. The
+	// client library would take a negative count for four billion.
+	if n < 0 || n > len(d.rest)/5 {
 		d.err = errShort
 		return nil
 	}
-	list := make([]string, 0, max(n, 0))
+	list := make([]string, 0, n)
 	for range n {
 		list = append(list, d.string())
 	}
@@ -131,6 +132,18 @@ type frame struct {
 	event    int32 // Of a notification; its path is in request.
 	node     *audit.Znode
 	children []string
+}
+
+// size is what the frame holds on to, in bytes, roughly.
+func (f *frame) size() int {
+	size := len(f.path)
+	if f.node != nil {
+		size += len(f.node.Data)
+	}
+	for _, name := range f.children {
+		size += len(name)
+	}
+	return size
 }
 
 // decodeFrame decodes the body of a frame; find returns the request that a

@@ -43,7 +43,6 @@ var bodies = map[string]struct {
 		frame{xid: 1, zxid: 7, request: pendingOps(1), children: []string{"a", "ž"}},
 	},
 	"no children":        {header(1, 7, 0).int32(0).stat(someStat), frame{xid: 1, zxid: 7, request: pendingOps(1), children: []string{}}},
-	"null children":      {header(1, 7, 0).int32(-1).stat(someStat), frame{xid: 1, zxid: 7, request: pendingOps(1), children: []string{}}},
 	"sync":               {header(2, 7, 0).text("/"), frame{xid: 2, zxid: 7, request: pendingOps(2)}},
 	"watch added":        {header(3, 7, 0).int32(0), frame{xid: 3, zxid: 7, request: pendingOps(3)}},
 	"watch unknown":      {header(3, 7, errUnimplemented), frame{xid: 3, zxid: 7, code: errUnimplemented, request: pendingOps(3)}},

@@ -10,12 +10,13 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 const (
 	// maxFrame bounds one message of a server. Lists of children have no
 	// limit of their own; 17 MB have been seen in the field.
-	maxFrame = 128 << 20
+	maxFrame = 64 << 20
 	// frameStep is how much of a frame is allocated before its bytes arrive.
 	frameStep = 1 << 20
 
@@ -31,7 +32,7 @@ var errTooLarge = errors.New("frame is too large")
 // client reads and writes, the source drains the queue.
 type link struct {
 	net.Conn
-	newest *atomic.Uint64 // The last zxid that any link was told of.
+	newest *atomic.Uint64 // The last zxid that any link was told of; nil to leave that to the client.
 	frames *queue
 
 	in        *bufio.Reader // Owned by the client's reading goroutine.
@@ -53,6 +54,15 @@ func newLink(conn net.Conn, newest *atomic.Uint64) *link {
 		Conn: conn, newest: newest, frames: newQueue(),
 		in: bufio.NewReaderSize(conn, 64<<10), pending: map[int32]request{},
 	}
+}
+
+// Guard returns conn such that the client library sees only whole frames that
+// can be decoded: what it takes on trust, a hostile server could turn into a
+// panic or into all of the memory.
+func Guard(conn net.Conn) net.Conn {
+	l := newLink(conn, nil)
+	l.frames.discard = true
+	return l
 }
 
 // Read hands the client whole frames that were checked, in as many steps as
@@ -108,7 +118,7 @@ func (l *link) note(body []byte) error {
 	if err != nil {
 		return err
 	}
-	if f.zxid != 0 {
+	if f.zxid != 0 && l.newest != nil {
 		l.newest.Store(uint64(f.zxid)) // Less than before on a server that was restored.
 	}
 	if !l.frames.push(f) {
@@ -148,13 +158,12 @@ func (l *link) answered(xid int32) request {
 
 // Write receives one whole frame a call, as the client makes them.
 func (l *link) Write(p []byte) (int, error) {
-	frame := p
+	rewrite := l.outbound
 	if !l.greeted {
 		l.greeted = true
-		frame = l.connectRequest(p)
-	} else {
-		frame = l.outbound(p)
+		rewrite = l.connectRequest
 	}
+	frame := rewrite(p)
 	if _, err := l.Conn.Write(frame); err != nil {
 		return 0, err
 	}
@@ -165,7 +174,7 @@ func (l *link) Write(p []byte) (int, error) {
 // protocol version: the client counts replies only, and would accept a server
 // that is behind the notifications already seen.
 func (l *link) connectRequest(p []byte) []byte {
-	if len(p) < 16 {
+	if len(p) < 16 || l.newest == nil {
 		return p
 	}
 	patched := append([]byte(nil), p...)
@@ -209,6 +218,15 @@ func addWatchFrame(xid int32, root string) []byte {
 	p = binary.BigEndian.AppendUint32(p, modePersistentRecursive)
 	binary.BigEndian.PutUint32(p, uint32(len(p)-4))
 	return p
+}
+
+// expect closes the link unless the server accepts the session in time.
+func (l *link) expect(timeout time.Duration) {
+	time.AfterFunc(timeout, func() {
+		if !l.accepted() {
+			l.Close()
+		}
+	})
 }
 
 // accepted reports whether the server accepted the session.

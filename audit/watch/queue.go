@@ -2,10 +2,13 @@ package watch
 
 import "sync"
 
-// maxQueued bounds the frames that wait for the source. Replies are few, as
-// the source asks for a bounded number of reads; the bound is for
-// notifications.
-const maxQueued = 1 << 17
+// maxQueued and maxQueuedBytes bound the frames that wait for the source.
+// Replies are few, as the source asks for a bounded number of reads; the bound
+// on frames is for notifications.
+const (
+	maxQueued      = 1 << 17
+	maxQueuedBytes = 256 << 20
+)
 
 // queue hands frames from the client's reading goroutine to the source. It
 // never blocks the former: a queue that is full closes, which is a gap.
@@ -13,8 +16,11 @@ type queue struct {
 	ready  chan struct{} // Has a token when there is news: frames, or the end.
 	opened chan struct{} // Closed when the server has accepted the session.
 
+	discard bool // Whether nobody wants the frames.
+
 	mu       sync.Mutex
 	frames   []frame
+	bytes    int // Of paths and data in frames.
 	closed   bool
 	overflow bool
 }
@@ -30,10 +36,11 @@ func (q *queue) open() { close(q.opened) }
 func (q *queue) push(f frame) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.closed {
-		return false
+	if q.closed || q.discard {
+		return !q.closed
 	}
-	if len(q.frames) >= maxQueued {
+	q.bytes += f.size()
+	if len(q.frames) >= maxQueued || q.bytes > maxQueuedBytes {
 		q.overflow, q.closed = true, true
 		q.wake()
 		return false
@@ -48,7 +55,7 @@ func (q *queue) push(f frame) bool {
 func (q *queue) drain(spare []frame) (frames []frame, ended bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	frames, q.frames = q.frames, spare[:0]
+	frames, q.frames, q.bytes = q.frames, spare[:0], 0
 	return frames, q.closed
 }
 

@@ -20,7 +20,8 @@ import (
 
 const (
 	// readers is how many requests are in flight at most.
-	readers = 128
+	readers        = 128
+	defaultTimeout = 3 * time.Second
 	// unsupportedPause is the wait before a server that refused the watch is
 	// asked again: it may have been upgraded.
 	unsupportedPause = time.Minute
@@ -31,10 +32,11 @@ const (
 // watch manager.
 var ErrNoRecursiveWatch = errors.New("server has no persistent recursive watches (needs ZooKeeper 3.6 or newer with the default watch manager)")
 
-// Options configures a source; all but Registry are required.
+// Options configures a source; all but Timeout and Registry are required.
 type Options struct {
 	Servers        []string // host:port; the first is preferred. Names are resolved at every connect.
 	SessionTimeout time.Duration
+	Timeout        time.Duration // For a connection, and for the session on it; 3 seconds by default.
 	Dial           func(ctx context.Context, network, address string) (net.Conn, error)
 	Logger         log.Logger
 	Registry       prometheus.Registerer
@@ -51,6 +53,9 @@ type Source struct {
 
 // New prepares a source; it connects when it runs.
 func New(o Options) *Source {
+	if o.Timeout == 0 {
+		o.Timeout = defaultTimeout
+	}
 	return &Source{Options: o, connected: newConnected(o.Registry)}
 }
 
@@ -73,6 +78,14 @@ func (s *Source) report(err error) {
 	}
 	s.problem.Store(&err)
 	s.connected.Set(0)
+}
+
+// unreachable reports why there is no session, and logs it when it is news.
+func (s *Source) unreachable(err error) {
+	if last := s.Err(); last == nil || last.Error() != err.Error() {
+		level.Warn(s.Logger).Log("msg", "no session with ZooKeeper", "err", err)
+	}
+	s.report(err)
 }
 
 // Run implements [audit.Source].
@@ -106,7 +119,9 @@ func pause(ctx context.Context, d time.Duration) error {
 // session runs one client of the library until ctx is done or the server
 // turns out not to support the watch.
 func (s *Source) session(ctx context.Context, t *tracker) error {
-	d := &dialer{ctx: ctx, dial: s.Dial, links: make(chan *link, 1), logger: s.Logger}
+	d := &dialer{
+		ctx: ctx, dial: s.Dial, timeout: s.Timeout, trouble: s.unreachable, links: make(chan *link, 1), logger: s.Logger,
+	}
 	d.newest.Store(uint64(t.through))
 	conn, events, err := zk.Connect(s.Servers, s.SessionTimeout,
 		zk.WithDialer(d.connect), zk.WithHostProvider(&InOrder{Servers: s.Servers}), zk.WithMaxBufferSize(maxFrame),
@@ -119,10 +134,14 @@ func (s *Source) session(ctx context.Context, t *tracker) error {
 	for range readers {
 		pool.Go(func() { read(conn, asks) })
 	}
+	var l *link
 	defer func() {
 		close(asks)
 		d.stop()
-		conn.Close()
+		conn.Close() // Ends the session, or gives up after a second.
+		if l != nil {
+			l.Close()
+		}
 		for range events {
 			// The channel closes when the client's last goroutine has ended.
 		}
@@ -132,7 +151,7 @@ func (s *Source) session(ctx context.Context, t *tracker) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case l := <-d.links:
+		case l = <-d.links:
 			err := t.follow(ctx, l, asks)
 			if errors.Is(err, ErrNoRecursiveWatch) || ctx.Err() != nil {
 				return err

@@ -5,13 +5,25 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/go-kit/log/level"
 
 	"zkwarden/audit"
 )
 
-var errLinkClosed = errors.New("connection closed")
+var (
+	errLinkClosed = errors.New("connection closed")
+	errSilent     = errors.New("server does not answer")
+	errFlooded    = errors.New("server tells more than can be handed over")
+)
+
+const (
+	// answerTimeout is how long an answer may take.
+	answerTimeout = 30 * time.Second
+	// glance is how often overdue answers are looked for.
+	glance = 5 * time.Second
+)
 
 // tracker is what lasts from one link to the next.
 type tracker struct {
@@ -20,15 +32,20 @@ type tracker struct {
 	known  audit.Known
 	out    chan<- audit.Observation
 
-	through  audit.Zxid // Everything at or before it was handed over.
-	complete bool       // Whether a walk of this run has been completed.
-	reason   string     // Of the next gap.
-	left     []*item    // Notifications that the last link could not hand over.
+	through   audit.Zxid // Everything at or before it was handed over.
+	complete  bool       // Whether a walk of this run has been completed.
+	rewritten bool       // Whether the ensemble forgot what is recorded, and nobody was told yet.
+	reason    string     // Of the next gap.
+	left      []*item    // Notifications that the last link could not hand over.
 }
 
 // follow observes through one link until it closes.
 func (t *tracker) follow(ctx context.Context, l *link, asks chan<- ask) error {
-	defer l.Close() //nolint:errcheck // Nothing more is expected of it.
+	defer func() {
+		if ctx.Err() == nil { // Else the client ends its session first.
+			l.Close()
+		}
+	}()
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
@@ -45,7 +62,7 @@ func (t *tracker) follow(ctx context.Context, l *link, asks chan<- ask) error {
 		err = f.run(ctx, asks)
 	}
 	t.leave(f)
-	if l.frames.overflowed() {
+	if l.frames.overflowed() || errors.Is(err, errFlooded) {
 		t.reason = audit.GapOverflow
 	}
 	return err
@@ -58,13 +75,15 @@ func (t *tracker) leave(f *follower) {
 		t.left = nil
 	}
 	for _, it := range f.fifo.rest() {
-		if it.seen.Hint != "" && f.adopted {
+		// Without an upper bound a change lies behind everything that was
+		// notified: in the gap, or it will be told of again.
+		if f.adopted && it.seen.Hint != "" && it.seen.Until != 0 {
 			t.left = append(t.left, it)
 		}
 	}
 	t.reason = audit.GapReconnect
 	if f.synced {
-		t.through, t.complete = f.through, true
+		t.through, t.complete = f.notified, true
 	}
 }
 
@@ -78,18 +97,19 @@ func (f *follower) establish(ctx context.Context, asks chan<- ask) error {
 	if err := f.until(ctx, asks, func() bool { return len(f.unconfirmed) == 0 }); err != nil {
 		return err
 	}
-	gap := audit.Gap{After: f.tracker.through, Until: f.watched, Reason: f.reason}
-	if f.watched < f.tracker.through {
+	gap := audit.Gap{After: f.through, Until: f.watched, Reason: f.reason}
+	if f.watched < f.through && !f.rewritten {
 		// The server is behind the last one. Either it lags, and shows again
 		// what is known, or the ensemble has forgotten it.
 		f.control = append(f.control, request{op: opSync, path: "/"})
 		if err := f.until(ctx, asks, func() bool { return f.caughtUp != 0 }); err != nil {
 			return err
 		}
-		if f.caughtUp < f.tracker.through {
-			gap.Until, gap.Reason = f.caughtUp, audit.GapHistoryRewritten
-			f.tracker.through, f.tracker.left, f.recorded = 0, nil, 0
-		}
+		gap.Until = f.caughtUp
+		f.rewritten = f.caughtUp < f.through
+	}
+	if f.rewritten {
+		gap.Reason, f.left, f.recorded = audit.GapHistoryRewritten, nil, 0
 	}
 	f.adopt(gap)
 	f.source.report(nil)
@@ -105,16 +125,15 @@ func (f *follower) adopt(gap audit.Gap) {
 	for _, it := range slices.Backward(t.left) {
 		f.askAgain(it)
 	}
-	rewritten := gap.Reason == audit.GapHistoryRewritten
-	nothingMissed := t.complete && gap.Until <= gap.After && !rewritten
-	if nothingMissed {
-		f.synced = true
-		f.through = max(f.through, t.through)
-	} else {
-		if gap.After != 0 {
-			first = append(first, &item{other: gap, done: true})
-		}
+	missed := gap.Until > gap.After || t.rewritten
+	if missed && gap.After != 0 {
+		first = append(first, &item{other: gap, done: true})
+	}
+	if missed || !t.complete {
 		first = append(first, &item{walk: true, done: true})
+	} else {
+		f.synced = true
+		f.notified = max(f.notified, t.through)
 	}
 	f.fifo.prepend(first)
 	f.adopted = true
@@ -124,9 +143,6 @@ func (f *follower) adopt(gap audit.Gap) {
 // one: where nothing has happened to the znode since, that still shows what
 // the change left.
 func (f *follower) askAgain(it *item) {
-	if it.seen.Until == 0 {
-		it.seen.Until = f.watched
-	}
 	if it.done {
 		return
 	}
@@ -143,11 +159,17 @@ func (f *follower) askAgain(it *item) {
 // until handles frames until done, without handing anything over: what the
 // last link left comes first.
 func (f *follower) until(ctx context.Context, asks chan<- ask, done func() bool) error {
+	ticker := time.NewTicker(glance)
+	defer ticker.Stop()
 	for !done() {
 		next, asking := f.nextAsk(asks)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-ticker.C:
+			if err := f.trouble(); err != nil {
+				return err
+			}
 		case asking <- next:
 			f.asked()
 		case <-f.link.frames.ready:
@@ -161,6 +183,8 @@ func (f *follower) until(ctx context.Context, asks chan<- ask, done func() bool)
 
 // run hands over what the link tells until it closes.
 func (f *follower) run(ctx context.Context, asks chan<- ask) error {
+	ticker := time.NewTicker(glance)
+	defer ticker.Stop()
 	for {
 		if err := f.beginWalk(ctx); err != nil {
 			return err
@@ -176,8 +200,12 @@ func (f *follower) run(ctx context.Context, asks chan<- ask) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-ticker.C:
+			if err := f.trouble(); err != nil {
+				return err
+			}
 		case out <- head:
-			f.fifo.pop()
+			f.handedOver(head)
 		case asking <- next:
 			f.asked()
 		case <-ready:
@@ -186,6 +214,25 @@ func (f *follower) run(ctx context.Context, asks chan<- ask) error {
 			}
 		}
 	}
+}
+
+// handedOver takes the head off the queue.
+func (f *follower) handedOver(head audit.Observation) {
+	f.fifo.pop()
+	if gap, ok := head.(audit.Gap); ok && gap.Reason == audit.GapHistoryRewritten {
+		f.through, f.rewritten = 0, false // The recorder begins anew, and so does the next link.
+	}
+}
+
+// trouble returns why this link is of no use any more.
+func (f *follower) trouble() error {
+	switch {
+	case f.silent():
+		return errSilent
+	case f.fifo.flooded():
+		return errFlooded
+	}
+	return nil
 }
 
 // beginWalk starts the walk when everything before it was handed over, and
@@ -206,6 +253,10 @@ func (f *follower) beginWalk(ctx context.Context) error {
 // while it waits for its answer.
 func (f *follower) head() (audit.Observation, chan<- audit.Observation) {
 	it := f.fifo.first()
+	for it != nil && it.known {
+		f.fifo.pop()
+		it = f.fifo.first()
+	}
 	switch {
 	case it == nil:
 		if o, ok := f.idleMark(); ok {

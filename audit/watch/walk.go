@@ -49,11 +49,16 @@ func (f *follower) walked(fr *frame, read audit.Read) {
 	it := &item{done: true, seen: audit.Seen{
 		Path: fr.path, Origin: audit.OriginResync, Read: read, Node: fr.node, At: fr.zxid,
 	}}
+	it.bytes = len(fr.path)
 	if fr.node != nil {
-		it.bytes = len(fr.node.Data)
+		it.bytes += len(fr.node.Data)
 	}
 	f.fifo.push(it)
-	if read == audit.Found {
+	switch read {
+	case audit.Denied:
+		// ACLs are not inherited: what is known below may still be read.
+		f.suspect(fr.path, nil)
+	case audit.Found:
 		if fr.node.Stat.NumChildren > 0 {
 			f.walk++
 			f.listing[fr.path] = true
@@ -66,8 +71,8 @@ func (f *follower) walked(fr *frame, read audit.Read) {
 	f.endWalk()
 }
 
-// listed goes on with the children of a znode. One that died meanwhile was
-// notified; what was known below it is looked for all the same.
+// listed goes on with the children of a znode, and with what was known below
+// it where the list is refused. One that died meanwhile was notified.
 func (f *follower) listed(fr *frame) error {
 	if !f.listing[fr.path] {
 		return nil // A request of an earlier link that was sent on this one.
@@ -79,9 +84,7 @@ func (f *follower) listed(fr *frame) error {
 	for _, name := range fr.children {
 		f.walkTo(childOf(fr.path, name))
 	}
-	if fr.code != errNoAuth {
-		f.suspect(fr.path, fr.children)
-	}
+	f.suspect(fr.path, fr.children)
 	f.walk--
 	f.endWalk()
 	return nil

@@ -101,7 +101,7 @@ func (a *auditor) open(o Options, dialer *fourletter.Dialer, reg prometheus.Regi
 		}
 	}
 	a.source = watch.New(watch.Options{
-		Servers: o.ZooKeeper.Addresses, SessionTimeout: sessionTimeout,
+		Servers: o.ZooKeeper.Addresses, SessionTimeout: sessionTimeout, Timeout: o.ZooKeeper.Timeout,
 		Dial: dialer.DialContext, Logger: o.Logger, Registry: reg,
 	})
 	if a.pump, err = a.journal.NewPump("stdout", stdout.New(o.Stdout)); err != nil {

@@ -123,8 +123,20 @@ func (s *session) dial(ctx context.Context, network, addr string) (net.Conn, err
 	if err != nil {
 		return nil, err
 	}
+	socket = watch.Guard(socket)
 	s.socket = socket
+	// A server that hangs must leave time for the others.
+	time.AfterFunc(s.options.Timeout/time.Duration(len(s.options.Servers)), func() { s.giveUp(socket) })
 	return socket, nil
+}
+
+// giveUp closes a connection on which no session was opened.
+func (s *session) giveUp(socket net.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.socket == socket && !s.isUp {
+		socket.Close()
+	}
 }
 
 // notice follows the state of the session; the client calls it and must not be kept waiting.

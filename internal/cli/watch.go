@@ -84,7 +84,7 @@ func follow(ctx context.Context, o WatchOptions, followed *policy.Policy, known 
 		return err
 	}
 	source := watch.New(watch.Options{
-		Servers: o.Session.Servers, SessionTimeout: sessionTimeout, Dial: o.Session.Dial, Logger: log.NewNopLogger(),
+		Servers: o.Session.Servers, SessionTimeout: sessionTimeout, Timeout: o.Session.Timeout, Dial: o.Session.Dial, Logger: log.NewNopLogger(),
 	})
 	group, ctx := errgroup.WithContext(ctx)
 	observations := make(chan audit.Observation)
