@@ -39,9 +39,14 @@ func TestServersInOrder(t *testing.T) {
 		time.Sleep(settled)
 		next(2)
 		want := []offer{
-			{"b", false}, {"a", false}, {"c", false}, {"b", true}, {"a", false},
+			{"b", false},
+			{"a", false},
 			{"c", false},
-			{"b", false}, {"a", false},
+			{"b", true},
+			{"a", false},
+			{"c", false},
+			{"b", false},
+			{"a", false},
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)

@@ -252,7 +252,7 @@ func TestNotifications(t *testing.T) {
 			[]string{"mark 11"},
 		},
 		"answers to questions of an earlier link": {
-			[]frame{got(10, "/r/a", 0, 0), list(10, "/r", "a"), frame{zxid: 10, request: request{op: opSync}}, frame{zxid: 10, request: request{op: opAddWatch, path: "/r"}}},
+			[]frame{got(10, "/r/a", 0, 0), list(10, "/r", "a"), {zxid: 10, request: request{op: opSync}}, {zxid: 10, request: request{op: opAddWatch, path: "/r"}}},
 			[]string{"mark 10"},
 		},
 	} {

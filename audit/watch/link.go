@@ -224,7 +224,7 @@ func addWatchFrame(xid int32, root string) []byte {
 func (l *link) expect(timeout time.Duration) {
 	time.AfterFunc(timeout, func() {
 		if !l.accepted() {
-			l.Close()
+			_ = l.Close() // Nothing more is expected of it.
 		}
 	})
 }

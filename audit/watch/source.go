@@ -140,7 +140,7 @@ func (s *Source) session(ctx context.Context, t *tracker) error {
 		d.stop()
 		conn.Close() // Ends the session, or gives up after a second.
 		if l != nil {
-			l.Close()
+			_ = l.Close() // Nothing more is expected of it.
 		}
 		for range events {
 			// The channel closes when the client's last goroutine has ended.

@@ -43,7 +43,7 @@ type tracker struct {
 func (t *tracker) follow(ctx context.Context, l *link, asks chan<- ask) error {
 	defer func() {
 		if ctx.Err() == nil { // Else the client ends its session first.
-			l.Close()
+			_ = l.Close() // Nothing more is expected of it.
 		}
 	}()
 	select {
