@@ -25,7 +25,7 @@ func newMetrics(reg prometheus.Registerer, j *Journal) *metrics {
 		}),
 		sinkErrors: promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
 			Name: "zkwarden_sink_errors_total",
-			Help: "Deliveries that the sink did not accept. They are tried again.",
+			Help: "Deliveries that the sink, or the disk behind its cursor, did not accept. They are tried again.",
 		}, []string{"sink"}),
 	}
 }

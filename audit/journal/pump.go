@@ -52,8 +52,8 @@ func (j *Journal) NewPump(name string, sink audit.Sink) (*Pump, error) {
 // sink has every durable line; it returns nil in both cases. To drain it, call
 // [Journal.Finish], wait for Run for as long as is bearable, and end ctx then.
 // A sink that refuses is asked again, after 1 s at first and 30 s at last,
-// and holds up nobody else. The error is that of a journal that cannot be
-// read or a cursor that cannot be written.
+// and holds up nobody else; a disk that refuses the cursor likewise. The error
+// is that of a journal that cannot be read, or of closing the cursor.
 func (p *Pump) Run(ctx context.Context) error {
 	return errors.Join(p.run(ctx), p.cursor.Close())
 }
@@ -67,23 +67,28 @@ func (f *feed) run(ctx context.Context) error {
 		case err != nil:
 			return err
 		}
-		if !f.deliver(ctx, lines) {
+		delivered := f.insist(ctx, log.With(f.logger, "seq", lines[0].Seq), "sink does not accept records, they wait in the journal",
+			func() error { return f.sink.Deliver(ctx, lines) })
+		if !delivered {
 			return nil
 		}
-		if err := f.cursor.Ack(lines[len(lines)-1].Seq); err != nil {
-			return err
+		last := lines[len(lines)-1].Seq
+		acked := f.insist(ctx, log.With(f.logger, "seq", last), "cursor cannot be written, records wait in the journal",
+			func() error { return f.cursor.Ack(last) })
+		if !acked {
+			return nil
 		}
 	}
 }
 
-// deliver returns true when the sink has the lines and false when ctx ended
-// before. It logs the first failure and the end of them.
-func (f *feed) deliver(ctx context.Context, lines []audit.Line) bool {
+// insist repeats try until it succeeds, which it returns true for, or until
+// ctx ends. It counts the failures, and logs the first and the end of them.
+func (f *feed) insist(ctx context.Context, logger log.Logger, refused string, try func() error) bool {
 	for failures := 0; ; failures++ {
-		err := f.sink.Deliver(ctx, lines)
+		err := try()
 		if err == nil {
 			if failures > 0 {
-				level.Info(f.logger).Log("msg", "sink accepts records again", "failures", failures)
+				level.Info(logger).Log("msg", "records are delivered again", "failures", failures)
 			}
 			return true
 		}
@@ -92,8 +97,7 @@ func (f *feed) deliver(ctx context.Context, lines []audit.Line) bool {
 		}
 		f.errors.Inc()
 		if failures == 0 {
-			level.Warn(f.logger).Log("msg", "sink does not accept records, they wait in the journal",
-				"seq", lines[0].Seq, "err", err)
+			level.Warn(logger).Log("msg", refused, "err", err)
 		}
 		select {
 		case <-time.After(pause(failures)):

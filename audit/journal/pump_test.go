@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -144,6 +145,58 @@ zkwarden_sink_lag_records{sink="memory"} 0
 		}
 		cancel() // The deadline of the shutdown.
 		if err := <-deadEnd; err != nil {
+			t.Error(err)
+		}
+		closeJournal(t, j)
+	})
+}
+
+// TestPumpOutlivesItsDisk holds up the cursor where its file has to grow: seq
+// 10 is one digit longer than seq 9.
+func TestPumpOutlivesItsDisk(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		var logged bytes.Buffer
+		o := testOptions(dir)
+		o.Logger = log.NewLogfmtLogger(log.NewSyncWriter(&logged))
+		j, err := Open(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sink := &memorySink{answer: accept}
+		end := runPump(t.Context(), t, j, "memory", sink)
+		appendEvents(t, j, 9)
+		synctest.Wait()
+		obstacle := filepath.Join(dir, "cursor-memory.new")
+		if err := os.Mkdir(obstacle, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		appendEvents(t, j, 1)
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		if n := strings.Count(logged.String(), "\n"); n != 1 || !strings.Contains(logged.String(), "cursor cannot be written") {
+			t.Errorf("%d lines were logged about one trouble:\n%s", n, &logged)
+		}
+		if n := testutil.ToFloat64(j.metrics.sinkErrors.WithLabelValues("memory")); n < 10 {
+			t.Errorf("%v errors were counted in ten minutes", n)
+		}
+
+		if err := os.Remove(obstacle); err != nil {
+			t.Fatal(err)
+		}
+		appendEvents(t, j, 5)
+		time.Sleep(2 * maxPause)
+		synctest.Wait()
+		if diff := cmp.Diff(mustVerify(t, dir), sink.lines); diff != "" {
+			t.Errorf("lines at the sink (-want +got):\n%s", diff)
+		}
+		if n := strings.Count(logged.String(), "\n"); n != 2 {
+			t.Errorf("%d lines were logged, want one for each change of state:\n%s", n, &logged)
+		}
+		if err := j.Finish(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-end; err != nil {
 			t.Error(err)
 		}
 		closeJournal(t, j)
