@@ -41,11 +41,8 @@ func (e usageError) Unwrap() error { return e.error }
 // run is main without the process around it.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	err := command(ctx, args, stdout, stderr)
-	switch {
-	case err == nil:
+	if err == nil {
 		return exitOK
-	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
-		return exitOK // Ended by a signal, as asked.
 	}
 	// Joined errors stand on lines of their own, but one line is one message.
 	text := strings.ReplaceAll(err.Error(), "\n", "; ")
@@ -63,9 +60,19 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	if err != nil || f.answered {
 		return err
 	}
-	switch chosen {
-	case f.runCommand.FullCommand():
+	if chosen == f.runCommand.FullCommand() {
 		return serve(ctx, f, stdout, stderr)
+	}
+	err = ask(ctx, f, chosen, stdout, stderr)
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		return nil // Ended by a signal, as asked.
+	}
+	return err
+}
+
+// ask runs a command that keeps nothing.
+func ask(ctx context.Context, f *flags, chosen string, stdout, stderr io.Writer) error {
+	switch chosen {
 	case f.treeCommand.FullCommand():
 		return cli.Tree(ctx, f.treeOptions(stdout, stderr), stdout)
 	case f.watchCommand.FullCommand():

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -94,8 +95,14 @@ func TestScripts(t *testing.T) {
 	})
 }
 
+// unlogged is what stands on stderr besides the log.
+func unlogged(stderr string) string {
+	return regexp.MustCompile(`(?m)^(time|level)=.*\n`).ReplaceAllString(stderr, "")
+}
+
 // exits is the script command `exits STATUS TEXT ARGS...`: zkwarden must fail
-// with this status and one line on stderr that has the text in it.
+// with this status and one line on stderr, behind those of its log, that has
+// the text in it.
 func exits(ts *testscript.TestScript, _ bool, args []string) {
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
@@ -104,7 +111,7 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	if !errors.As(err, &status) || status.ExitCode() != want {
 		ts.Fatalf("zkwarden %q: %v, want exit status %d", args[2:], err, want)
 	}
-	stderr := ts.ReadFile("stderr")
+	stderr := unlogged(ts.ReadFile("stderr"))
 	switch {
 	case ts.ReadFile("stdout") != "":
 		ts.Fatalf("zkwarden %q: prints to stdout", args[2:])

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"strconv"
 
 	"gopkg.in/alecthomas/kingpin.v2"
 )
@@ -29,7 +31,11 @@ func nameCulprits(app *kingpin.Application) {
 
 // Set parses the text.
 func (n named) Set(text string) error {
-	if err := n.Value.Set(text); err != nil {
+	err := n.Value.Set(text)
+	if number, ok := errors.AsType[*strconv.NumError](err); ok {
+		return fmt.Errorf("--%s: %q: %w", n.flag, number.Num, number.Err) // Without the name of a Go function.
+	}
+	if err != nil {
 		return fmt.Errorf("--%s: %w", n.flag, err)
 	}
 	return nil

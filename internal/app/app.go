@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/go-kit/log/level"
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,13 +19,15 @@ import (
 	"zkwarden/internal/fourletter"
 )
 
-// App is a process that is wired and listens, but does nothing yet.
+// App is a process that is wired and has its listener, but does nothing yet.
 type App struct {
 	options   Options
 	listener  net.Listener
+	registry  *prometheus.Registry
+	dialer    *fourletter.Dialer
 	collector *collector.Collector
-	auditor   *auditor // Nil when nothing is audited.
 	server    *http.Server
+	auditor   atomic.Pointer[auditor] // Nil until it is open, and when nothing is audited.
 }
 
 // New wires the process and binds its listener. After an error nothing is
@@ -32,9 +35,6 @@ type App struct {
 func New(o Options) (*App, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
-	}
-	if err := web.Validate(o.Web.ConfigFile); err != nil {
-		return nil, fmt.Errorf("read web config file %s: %w", o.Web.ConfigFile, err)
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
@@ -52,18 +52,15 @@ func New(o Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{options: o, collector: scraper}
-	if o.Audit.enabled() {
-		if a.auditor, err = newAuditor(o, dialer, registry); err != nil {
-			return nil, errors.Join(err, scraper.Close())
-		}
-	}
+	a := &App{options: o, registry: registry, dialer: dialer, collector: scraper}
 	if a.listener, err = net.Listen("tcp", o.Web.ListenAddress); err != nil {
-		return nil, errors.Join(fmt.Errorf("listen on %s: %w", o.Web.ListenAddress, err), a.abandon())
+		return nil, errors.Join(fmt.Errorf("listen on %s: %w", o.Web.ListenAddress, err), scraper.Close())
 	}
 	a.server = &http.Server{
-		Handler:           a.routes(registry),
+		Handler:           a.routes(),
 		ReadHeaderTimeout: readHeaderTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(o.WebLogger.Handler(), slog.LevelWarn),
 	}
@@ -73,51 +70,61 @@ func New(o Options) (*App, error) {
 // Addr returns where the process listens.
 func (a *App) Addr() net.Addr { return a.listener.Addr() }
 
-// abandon releases what New has opened.
-func (a *App) abandon() error {
-	err := a.collector.Close()
-	if a.auditor != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
-		defer cancel()
-		err = errors.Join(err, a.auditor.close(ctx))
-	}
-	return err
-}
-
 // Run works until ctx is done or something fails that the process cannot do
 // without, and then stops in order. It may be called once.
+//
+// It serves its pages before it opens the auditor, which takes longer the
+// longer the journal is: probes and signals work meanwhile.
 func (a *App) Run(ctx context.Context) error {
-	served := make(chan error, 1)
+	auditing, stopAuditing := context.WithCancel(ctx)
+	defer stopAuditing()
+	served, audited := make(chan error, 1), make(chan error, 1)
 	go func() { served <- a.serve() }()
-	audited := make(chan error, 1)
-	if a.auditor != nil {
-		a.auditor.start()
-		go func() { audited <- a.auditor.wait() }()
-	}
+	go func() { audited <- a.audit(auditing) }()
 
 	var failure error
-	auditing := a.auditor != nil
 	select {
 	case <-ctx.Done():
 	case failure = <-served:
 		served = nil
 	case failure = <-audited:
-		auditing = false
+		audited = nil
 	}
 	level.Info(a.options.Logger).Log("msg", "stopping")
-	return errors.Join(failure, a.stop(auditing, audited, served))
+	stopAuditing()
+	return errors.Join(failure, a.stop(audited, served))
 }
 
-// stop ends what still runs.
-func (a *App) stop(auditing bool, audited, served <-chan error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+// audit returns when ctx is done or auditing fails; what was seen is recorded
+// then. Without anything to audit it waits for the former.
+func (a *App) audit(ctx context.Context) error {
+	if !a.options.Audit.enabled() {
+		<-ctx.Done()
+		return nil
+	}
+	auditor, err := openAuditor(ctx, a.options, a.dialer, a.registry)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil // Nothing was seen yet.
+	}
+	if err != nil {
+		return err
+	}
+	a.auditor.Store(auditor)
+	return auditor.run(ctx)
+}
+
+// stop waits for what still runs. A channel is nil when its sender has ended.
+func (a *App) stop(audited, served <-chan error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout+stopGrace)
 	defer cancel()
 	var errs []error
-	if auditing {
-		errs = append(errs, a.auditor.stop(ctx), <-audited)
-	}
-	if a.auditor != nil {
-		errs = append(errs, a.auditor.close(ctx))
+	if audited != nil {
+		select {
+		case err := <-audited:
+			errs = append(errs, err)
+		case <-ctx.Done(): // No context ends a system call.
+			errs = append(errs, fmt.Errorf("stop auditor: the disk of %s does not answer: %w", a.options.Audit.Dir, ctx.Err()))
+		}
 	}
 	if err := a.server.Shutdown(ctx); err != nil {
 		errs = append(errs, fmt.Errorf("stop web server: %w", err), a.server.Close())

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/go-kit/log"
+	"github.com/go-kit/log/level"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"zkwarden/audit"
@@ -34,26 +36,20 @@ const (
 // auditor is source, recorder, journal and sink, and the goroutines between
 // them.
 type auditor struct {
-	options Audit
+	logger  log.Logger
 	policy  *policy.Policy
 	journal *journal.Journal
 	mirror  *mirror.Mirror
 	source  *watch.Source
 	record  *recorder.Recorder
 	pump    *journal.Pump
-
-	stopSource context.CancelFunc // Ends observing; the rest follows in order.
-	abort      context.CancelFunc // Ends everything at once.
-	sourced    chan error
-	recorded   chan error
-	pumped     chan error
-	ended      chan struct{} // Closed by wait.
 }
 
-// newAuditor opens the journal first: its lock keeps other processes away
-// from the whole directory.
-func newAuditor(o Options, dialer *fourletter.Dialer, reg prometheus.Registerer) (*auditor, error) {
-	a := &auditor{options: o.Audit}
+// openAuditor opens the journal first: its lock keeps other processes away
+// from the whole directory. It reads what a long run has left, which ctx can
+// end.
+func openAuditor(ctx context.Context, o Options, dialer *fourletter.Dialer, reg prometheus.Registerer) (*auditor, error) {
+	a := &auditor{logger: o.Logger}
 	var err error
 	a.journal, err = journal.Open(journal.Options{
 		Dir: o.Audit.Dir, Logger: o.Logger, Registerer: reg,
@@ -62,7 +58,7 @@ func newAuditor(o Options, dialer *fourletter.Dialer, reg prometheus.Registerer)
 	if err != nil {
 		return nil, err
 	}
-	if err := a.open(o, dialer, reg); err != nil {
+	if err := a.open(ctx, o, dialer, reg); err != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 		defer cancel()
 		return nil, errors.Join(err, a.close(ctx))
@@ -70,7 +66,7 @@ func newAuditor(o Options, dialer *fourletter.Dialer, reg prometheus.Registerer)
 	return a, nil
 }
 
-func (a *auditor) open(o Options, dialer *fourletter.Dialer, reg prometheus.Registerer) error {
+func (a *auditor) open(ctx context.Context, o Options, dialer *fourletter.Dialer, reg prometheus.Registerer) error {
 	key, err := digestKey(o.Audit)
 	if err != nil {
 		return err
@@ -92,7 +88,7 @@ func (a *auditor) open(o Options, dialer *fourletter.Dialer, reg prometheus.Regi
 	if err != nil {
 		return err
 	}
-	for line, err := range a.journal.Replay(context.Background(), a.record.Place().Seq) {
+	for line, err := range a.journal.Replay(ctx, a.record.Place().Seq) {
 		if err != nil {
 			return fmt.Errorf("replay journal: %w", err)
 		}
@@ -117,81 +113,91 @@ func digestKey(o Audit) ([]byte, error) {
 	return policy.LoadOrCreateKey(filepath.Join(o.Dir, digestKeyFile))
 }
 
-// start runs the parts.
-func (a *auditor) start() {
-	ctx, abort := context.WithCancel(context.Background())
-	a.abort = abort
-	sourceCtx, stopSource := context.WithCancel(ctx)
-	a.stopSource = stopSource
-	a.sourced, a.recorded, a.pumped = make(chan error, 1), make(chan error, 1), make(chan error, 1)
-	a.ended = make(chan struct{})
+// run works until ctx is done or a part of it ends, and then waits until
+// everything seen is recorded, durable and delivered, and releases the files.
+// What cannot be recorded by then is an error.
+func (a *auditor) run(ctx context.Context) error {
+	working, abort := context.WithCancel(context.Background())
+	defer abort()
+	observing, stopObserving := context.WithCancel(working)
+	defer stopObserving()
+	recorded, pumped := make(chan error, 1), make(chan error, 1)
+	go func() { recorded <- a.observe(working, observing, stopObserving) }()
+	go func() { pumped <- a.pump.Run(working) }()
 
-	observations := make(chan audit.Observation, observed)
-	from := a.record.Place().Mark
-	go func() {
-		err := a.source.Run(sourceCtx, from, a.policy, a.record.Known(), observations)
-		close(observations)
-		a.sourced <- err
-	}()
-	go func() {
-		err := a.record.Run(ctx, observations)
-		stopSource() // Without a recorder nobody takes what the source sees.
-		a.recorded <- err
-	}()
-	go func() { a.pumped <- a.pump.Run(ctx) }()
+	var errs []error
+	select {
+	case <-ctx.Done():
+	case err := <-recorded:
+		errs, recorded = append(errs, err), nil
+	case err := <-pumped:
+		errs, pumped = append(errs, fmt.Errorf("deliver to stdout: %w", err)), nil
+	}
+	ending, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	stopObserving()
+	if recorded != nil {
+		errs = append(errs, finish(ending, abort, recorded))
+	}
+	// Close says again what Finish could not do.
+	if err := a.journal.Finish(ending); err == nil && pumped != nil {
+		errs = append(errs, a.drain(ending, pumped))
+	}
+	abort()
+	return errors.Join(append(errs, a.close(ending))...)
 }
 
-// wait returns when the source and the recorder have ended, with what was
-// wrong, and when the lines of the latter were delivered.
-func (a *auditor) wait() error {
-	defer close(a.ended)
-	recordErr := <-a.recorded
-	sourceErr := <-a.sourced
+// observe returns when the source and the recorder have ended, with what was
+// wrong. The end of observing ends the source, and the recorder has recorded
+// everything then; the end of ctx ends both at once.
+func (a *auditor) observe(ctx, observing context.Context, stopObserving context.CancelFunc) error {
+	observations := make(chan audit.Observation, observed)
+	from := a.record.Place().Mark
+	sourced := make(chan error, 1)
+	go func() {
+		err := a.source.Run(observing, from, a.policy, a.record.Known(), observations)
+		close(observations)
+		sourced <- err
+	}()
+	recordErr := a.record.Run(ctx, observations)
+	stopObserving() // Without a recorder nobody takes what the source sees.
+	sourceErr := <-sourced
 	if errors.Is(sourceErr, context.Canceled) {
-		sourceErr = nil
+		sourceErr = nil // It was asked to end, and what it has not seen the next one finds.
 	}
 	return errors.Join(recordErr, sourceErr)
 }
 
-// stop ends observing and waits until everything seen is recorded, durable
-// and delivered. When ctx ends first, what is left stays in the journal.
-func (a *auditor) stop(ctx context.Context) error {
-	a.stopSource()
+// finish waits until what was seen is recorded, and gives up when ctx ends.
+func finish(ctx context.Context, abort context.CancelFunc, recorded <-chan error) error {
 	select {
-	case <-a.ended:
+	case err := <-recorded:
+		return err
 	case <-ctx.Done():
-		a.abort()
-		<-a.ended
-		return fmt.Errorf("stop auditor: %w", ctx.Err())
+		abort()
+		return errors.Join(fmt.Errorf("record what was seen: %w", ctx.Err()), <-recorded)
 	}
-	return nil
-}
-
-// close drains the sink and releases the files.
-func (a *auditor) close(ctx context.Context) error {
-	var errs []error
-	if a.pumped != nil {
-		errs = append(errs, a.drain(ctx))
-	}
-	if a.mirror != nil {
-		errs = append(errs, a.mirror.Close())
-	}
-	return errors.Join(append(errs, a.journal.Close(ctx))...)
 }
 
 // drain lets the sink receive what is durable. A sink that does not take it in
-// time gets it after the next start.
-func (a *auditor) drain(ctx context.Context) error {
-	defer a.abort()
-	if err := a.journal.Finish(ctx); err != nil {
-		return fmt.Errorf("finish journal: %w", err)
-	}
+// time gets it after the next start, so nothing is lost.
+func (a *auditor) drain(ctx context.Context, pumped <-chan error) error {
 	select {
-	case err := <-a.pumped:
+	case err := <-pumped:
 		return err
 	case <-ctx.Done():
-		return fmt.Errorf("deliver the last records to stdout: %w", ctx.Err())
+		level.Warn(a.logger).Log("msg", "stdout does not take the last records, they wait in the journal for the next start")
+		return nil
 	}
+}
+
+// close releases the files.
+func (a *auditor) close(ctx context.Context) error {
+	var err error
+	if a.mirror != nil {
+		err = a.mirror.Close()
+	}
+	return errors.Join(err, a.journal.Close(ctx))
 }
 
 // ready returns why the auditor cannot be relied on yet.

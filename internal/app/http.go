@@ -2,6 +2,7 @@ package app
 
 import (
 	_ "embed"
+	"errors"
 	"fmt"
 	"html/template"
 	"net/http"
@@ -9,7 +10,6 @@ import (
 	"time"
 
 	"github.com/go-kit/log/level"
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/version"
 
 	"zkwarden/collector"
@@ -17,6 +17,8 @@ import (
 
 const (
 	readHeaderTimeout = 10 * time.Second
+	writeTimeout      = time.Minute     // For clients that do not read; profiles extend theirs.
+	idleTimeout       = 5 * time.Minute // Longer than usual scrape intervals, which keep their connection.
 	maxHeaderBytes    = 64 << 10
 )
 
@@ -24,9 +26,9 @@ const (
 var landingHTML string
 
 // routes are the pages of the process.
-func (a *App) routes(registry *prometheus.Registry) http.Handler {
+func (a *App) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/metrics", collector.Handler(a.collector, registry))
+	mux.Handle("/metrics", collector.Handler(a.collector, a.registry))
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, "healthy")
 	})
@@ -60,13 +62,20 @@ func answer(w http.ResponseWriter, status int, text string) {
 	fmt.Fprintln(w, text)
 }
 
+// errOpening is why an auditor is not ready at first.
+var errOpening = errors.New("journal is being opened and read")
+
 // Ready returns why the process cannot do its work yet, or nil. A ZooKeeper
 // that is down is no reason for an exporter: reporting that is its work.
 func (a *App) Ready() error {
-	if a.auditor == nil {
+	if !a.options.Audit.enabled() {
 		return nil
 	}
-	return a.auditor.ready()
+	auditor := a.auditor.Load()
+	if auditor == nil {
+		return errOpening
+	}
+	return auditor.ready()
 }
 
 // overview is what the landing page shows.
@@ -92,15 +101,21 @@ func (a *App) overview() overview {
 	if err := a.Ready(); err != nil {
 		o.NotReady = err.Error()
 	}
-	if a.auditor == nil {
+	if !a.options.Audit.enabled() {
 		return o
 	}
-	seq, _ := a.auditor.journal.Durable()
 	o.Audit = &auditOverview{
 		Ensemble: a.options.Audit.Ensemble, Paths: a.options.Audit.Paths, Level: string(a.options.Audit.Level),
-		Dir: a.options.Audit.Dir, Znodes: a.auditor.mirror.Len(), Records: seq,
+		Dir: a.options.Audit.Dir,
 	}
-	if err := a.auditor.source.Err(); err != nil {
+	auditor := a.auditor.Load()
+	if auditor == nil {
+		o.Audit.Connected = errOpening.Error()
+		return o
+	}
+	o.Audit.Znodes = auditor.mirror.Len()
+	o.Audit.Records, _ = auditor.journal.Durable()
+	if err := auditor.source.Err(); err != nil {
 		o.Audit.Connected = err.Error()
 	}
 	return o

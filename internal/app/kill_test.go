@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"os/exec"
 	"slices"
@@ -87,7 +88,7 @@ func TestKillAuditor(t *testing.T) {
 	stopWriters()
 
 	p := startAuditor(t, dir, []string{addr}, "/watched")
-	<-p.app.auditor.record.Synced()
+	awaitPage(t, "http://"+p.app.Addr().String()+"/-/ready", http.StatusOK, "ready")
 	mustCreate(t, admin, "/watched/end", "", 0)
 	p.stdout.await(t, "last change", isCreated("/watched/end"))
 	if err := p.stop(); err != nil {

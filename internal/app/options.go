@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/go-kit/log"
+	"github.com/prometheus/exporter-toolkit/web"
 
 	"zkwarden/audit/policy"
 	"zkwarden/internal/fourletter"
@@ -18,8 +19,10 @@ import (
 
 const (
 	defaultPort = "2181"
-	// stopTimeout bounds the whole shutdown. Kubernetes kills after 30 seconds.
+	// stopTimeout bounds the end of auditing, and with stopGrace behind it the
+	// whole shutdown. Kubernetes kills after 30 seconds.
 	stopTimeout = 10 * time.Second
+	stopGrace   = 2 * time.Second
 )
 
 // Options is everything that the process can be told.
@@ -59,7 +62,8 @@ type Audit struct {
 
 func (a Audit) enabled() bool { return len(a.Paths) > 0 }
 
-// Validate reports what cannot work whatever the rest of the world does.
+// Validate reports what cannot work whatever the rest of the world does. It
+// reads the web server's configuration.
 func (o *Options) Validate() error {
 	if len(o.ZooKeeper.Addresses) == 0 {
 		return errors.New("no ZooKeeper address is given")
@@ -69,6 +73,9 @@ func (o *Options) Validate() error {
 	}
 	if err := CheckListenAddress(o.Web.ListenAddress); err != nil {
 		return err
+	}
+	if err := web.Validate(o.Web.ConfigFile); err != nil {
+		return fmt.Errorf("read web config file %s: %w", o.Web.ConfigFile, err)
 	}
 	if !o.Audit.enabled() {
 		return nil
