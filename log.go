@@ -21,8 +21,8 @@ func newLoggers(w io.Writer, minimum, format string) (log.Logger, *slog.Logger) 
 		raw = log.NewJSONLogger(log.NewSyncWriter(w))
 	}
 	allowed := level.Allow(level.ParseDefault(minimum, level.InfoValue()))
-	logger := level.NewFilter(log.With(raw, "ts", log.DefaultTimestampUTC, "caller", log.Caller(callerDepth)), allowed)
-	// The bridge adds time and caller by itself.
+	logger := level.NewFilter(log.With(raw, "time", log.DefaultTimestampUTC, "caller", log.Caller(callerDepth)), allowed)
+	// The bridge adds time and caller by itself, under these names.
 	filtered := level.NewFilter(raw, allowed)
 	everything := &slog.LevelVar{}
 	everything.Set(slog.LevelDebug)
