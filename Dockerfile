@@ -11,7 +11,7 @@ ARG VERSION=devel
 ARG REVISION=unknown
 ARG CREATED=1970-01-01T00:00:00Z
 RUN make build VERSION="$VERSION" REVISION="$REVISION" BRANCH=unknown BUILD_DATE="$CREATED" \
-    && mkdir /state
+    && mkdir /state /scratch
 
 FROM scratch
 
@@ -30,6 +30,8 @@ COPY --from=build /src/LICENSE /LICENSE
 COPY --from=build /src/zkwarden /zkwarden
 # The audit directory's default is relative: a volume mounted here keeps it.
 COPY --from=build --chown=65532:65532 /state /var/lib/zkwarden
+# The command watch keeps the last known state in a temporary file.
+COPY --from=build --chown=65532:65532 /scratch /tmp
 
 # Numeric, so that Kubernetes can see that it is not root.
 USER 65532:65532
