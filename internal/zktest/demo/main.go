@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -25,6 +26,9 @@ import (
 const startTimeout = 2 * time.Minute
 
 func main() {
+	// The kernel ends the sidecars with the thread that started them: main
+	// keeps its own.
+	runtime.LockOSThread()
 	seconds := flag.Int("seconds", 0, "end after so many seconds of changes; 0 runs until interrupted")
 	binary := flag.String("binary", "./zkwarden", "the zkwarden to run")
 	flag.Parse()

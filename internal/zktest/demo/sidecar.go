@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os/exec"
@@ -42,6 +43,7 @@ func startSidecars(ctx context.Context, binary string, ensemble *zktest.Ensemble
 		if err != nil {
 			for _, started := range sidecars {
 				started.stop()
+				_ = started.end() // What failed first is the news.
 			}
 			return nil, fmt.Errorf("start sidecar of server %d: %w", server.ID(), err)
 		}
@@ -56,7 +58,7 @@ func startSidecars(ctx context.Context, binary string, ensemble *zktest.Ensemble
 func startSidecar(ctx context.Context, binary string, args []string, stdout, stderr io.Writer) (*sidecar, string, error) {
 	command := exec.Command(binary, args...)
 	command.Stdout = stdout
-	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for the demo, which ends it in order.
+	command.SysProcAttr = attributes()
 	logs, err := command.StderrPipe()
 	if err != nil {
 		return nil, "", err
@@ -77,17 +79,21 @@ func startSidecar(ctx context.Context, binary string, args []string, stdout, std
 		return nil, "", fmt.Errorf("it ended before it listened: %w", err)
 	case <-ctx.Done():
 		s.stop()
-		return nil, "", ctx.Err()
+		return nil, "", errors.Join(ctx.Err(), s.end())
 	}
 }
 
-// readLog finds the address in the log and shows what is worse than news.
+// readLog finds the address in the log and shows what is worse than news. It
+// reads to the end, however long a line is: nobody else drains the pipe.
 func readLog(logs io.Reader, listening chan<- string, stderr io.Writer) {
-	lines := bufio.NewScanner(logs)
-	for lines.Scan() {
+	for lines := bufio.NewReader(logs); ; {
+		text, err := lines.ReadBytes('\n')
+		if len(text) == 0 && err != nil {
+			return
+		}
 		var line struct{ Msg, Address, Level string }
-		if err := json.Unmarshal(lines.Bytes(), &line); err != nil || line.Level == "warn" || line.Level == "error" {
-			fmt.Fprintln(stderr, lines.Text())
+		if err := json.Unmarshal(text, &line); err != nil || line.Level == "warn" || line.Level == "error" {
+			_, _ = stderr.Write(text) // A terminal that is gone is no reason to stop reading.
 			continue
 		}
 		if line.Msg == "Listening on" {
@@ -104,6 +110,11 @@ func (s *sidecar) wait(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	<-s.stopped
+	return s.end()
+}
+
+// end waits for a process that was stopped, and kills it when it takes long.
+func (s *sidecar) end() error {
 	timer := time.AfterFunc(stopTimeout, func() { _ = s.command.Process.Kill() })
 	defer timer.Stop()
 	if err := <-s.ended; err != nil {
