@@ -24,9 +24,9 @@ func TestZooKeeperComesLater(t *testing.T) {
 	stdout := newRecords()
 	auditing := run(t, auditOptions(t.TempDir(), stdout, []string{server.Addr()}, "/a"))
 	exporting := run(t, exporter(server.Addr()))
+	awaitPage(t, auditing+"/-/ready", http.StatusServiceUnavailable, "not ready: first sync is waiting: ")
 	scrape(t, auditing, 2*time.Second, "zookeeper_up 0", "zookeeper_serving 0", "zkwarden_audit_connected 0",
 		`zookeeper_word_failure{reason="refused",word="mntr"} 1`)
-	awaitPage(t, auditing+"/-/ready", http.StatusServiceUnavailable, "not ready: first sync is waiting: ")
 	awaitPage(t, auditing, http.StatusOK, "Not ready: first sync is waiting")
 	if status, _ := get(t, exporting+"/-/ready"); status != http.StatusOK {
 		t.Errorf("the exporter is not ready: status %d", status)
