@@ -3,9 +3,7 @@ package collector
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"net"
 	"sync"
 	"time"
 
@@ -16,9 +14,6 @@ import (
 	"zkwarden/internal/fourletter"
 )
 
-// DefaultTimeout bounds a round of words where [Options.Timeout] is 0.
-const DefaultTimeout = 3 * time.Second
-
 // ErrClosed is returned by scrapes that come after [Collector.Close].
 var ErrClosed = errors.New("collector is closed")
 
@@ -28,12 +23,24 @@ type Asker interface {
 	Open(ctx context.Context, addr string, word fourletter.Word) (io.ReadCloser, error)
 }
 
-// Options describes what a [Collector] scrapes.
+// Options describes what a [Collector] scrapes, and what it shows of it.
 type Options struct {
 	Addr    string        // host:port of the server.
 	Client  Asker         // How to ask it.
 	Timeout time.Duration // For each word, and for all of a round; 0: DefaultTimeout.
 	Logger  log.Logger
+
+	Words        []fourletter.Word // Beside mntr and srvr, asked every SlowInterval; nil: DefaultWords.
+	SlowInterval time.Duration     // How long the answers to Words are kept; 0: DefaultSlowInterval.
+	Cons         bool              // Ask cons too, and show it by client address.
+	ConsTop      int               // Addresses that are shown, the rest as one; 0: DefaultConsTop.
+
+	Lifetime        bool     // Show means, extremes and percentiles over the life of the server.
+	NamespacesMax   int      // Namespaces that are shown; 0: DefaultNamespacesMax.
+	NamespacesAllow []string // Names or globs, as of path.Match, of those to show; empty: all.
+	NamespacesDeny  []string // Names or globs of those not to show; goes before NamespacesAllow.
+
+	Compat string // CompatZK: show the metrics also under the names of mntr; empty: don't.
 }
 
 // Collector scrapes one server. It asks nothing on its own: every scrape starts
@@ -63,14 +70,9 @@ type failureID struct {
 
 // New returns a collector, which the caller closes. It doesn't connect.
 func New(o Options) (*Collector, error) {
-	if _, _, err := net.SplitHostPort(o.Addr); err != nil {
-		return nil, fmt.Errorf("parse server address %q: %w", o.Addr, err)
-	}
-	if o.Timeout < 0 {
-		return nil, fmt.Errorf("timeout %s of words is negative", o.Timeout)
-	}
-	if o.Timeout == 0 {
-		o.Timeout = DefaultTimeout
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
 	}
 	c := &Collector{
 		addr: o.Addr, client: o.Client, timeout: o.Timeout,
