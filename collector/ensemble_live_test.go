@@ -2,6 +2,7 @@ package collector
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -50,10 +51,11 @@ func TestLiveQuorumLostAndRegained(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	state := filepath.Join(t.TempDir(), "ensemble.json")
+	dir := t.TempDir()
+	state := func(server *zktest.Server) string { return filepath.Join(dir, fmt.Sprint(server.ID())+".json") }
 	views := map[int]*Ensemble{}
 	for _, server := range ensemble.Servers() {
-		views[server.ID()] = beside(t, server, EnsembleOptions{StateFile: state})
+		views[server.ID()] = beside(t, server, EnsembleOptions{StateFile: state(server)})
 		wants(t, pageOfEnsemble(t, views[server.ID()]), "members 4", "members_reached 4", "voters 3", "voters_serving 3",
 			"leaders 1", "quorum 1", "failures_tolerable 1", `membership{source="server"} 1`)
 	}
@@ -65,7 +67,7 @@ func TestLiveQuorumLostAndRegained(t *testing.T) {
 		}
 	}
 	wants(t, pageOfEnsemble(t, views[survivor.ID()]), "quorum 0", "leaders 0", "members 4", "failures_tolerable 0")
-	restarted := beside(t, survivor, EnsembleOptions{StateFile: state})
+	restarted := beside(t, survivor, EnsembleOptions{StateFile: state(survivor)})
 	wants(t, pageOfEnsemble(t, restarted), "quorum 0", "leaders 0", "members 4", `membership{source="state"} 1`)
 	for _, view := range views {
 		wants(t, pageOfEnsemble(t, view), "quorum 0", "leaders 0")
