@@ -1,0 +1,124 @@
+package collector
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"zkwarden/internal/fourletter"
+)
+
+// Handshakes dials with TLS and tells what comes of it: when the served
+// certificate expires, also where that is why the handshake fails, and failures
+// by cause. A server may go on serving an old certificate after its files were
+// renewed, which nothing but a handshake shows. It is safe for concurrent use.
+type Handshakes struct {
+	dialer   fourletter.ConnDialer
+	expiry   *prometheus.Desc
+	failures *prometheus.Desc
+
+	mu     sync.Mutex
+	ends   time.Time // Zero: no certificate was seen yet.
+	failed map[fourletter.Cause]uint64
+}
+
+// NewHandshakes returns a dialer that watches over those of dialer.
+func NewHandshakes(dialer fourletter.ConnDialer) *Handshakes {
+	return &Handshakes{
+		dialer: dialer,
+		expiry: prometheus.NewDesc("zookeeper_tls_certificate_expiry_timestamp_seconds",
+			"When the first certificate of the chain that the server served last expires, in seconds since 1970.", nil, nil),
+		failures: prometheus.NewDesc("zookeeper_tls_handshake_failures_total",
+			"Connections to the server that failed for TLS, by cause.", []string{"cause"}, nil),
+		failed: map[fourletter.Cause]uint64{},
+	}
+}
+
+// DialContext connects as the dialer does.
+func (h *Handshakes) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
+	conn, err := h.dialer.DialContext(ctx, network, addr)
+	if err != nil {
+		h.fail(err)
+		return nil, err
+	}
+	if secure, ok := conn.(*tls.Conn); ok {
+		h.served(secure.ConnectionState().PeerCertificates)
+	}
+	return handshaken{conn, h}, nil
+}
+
+// handshaken is a connection whose first read may still tell that the handshake
+// failed: with TLS 1.3 the server judges our certificate last.
+type handshaken struct {
+	net.Conn
+	h *Handshakes
+}
+
+// Read reads from the connection.
+func (c handshaken) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if err != nil {
+		c.h.fail(err)
+	}
+	return n, err
+}
+
+func (h *Handshakes) fail(err error) {
+	cause, ok := fourletter.CauseOf(err)
+	if !ok {
+		return
+	}
+	if refused, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		h.served(refused.UnverifiedCertificates)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.failed[cause]++
+}
+
+func (h *Handshakes) served(chain []*x509.Certificate) {
+	if len(chain) == 0 {
+		return
+	}
+	ends := chain[0].NotAfter
+	for _, certificate := range chain[1:] {
+		if certificate.NotAfter.Before(ends) {
+			ends = certificate.NotAfter
+		}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ends = ends
+}
+
+// Expiry returns when the certificate that the server served last expires, or
+// the zero time when there was none yet.
+func (h *Handshakes) Expiry() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.ends
+}
+
+// Describe sends the descriptions of both metrics.
+func (h *Handshakes) Describe(out chan<- *prometheus.Desc) {
+	out <- h.expiry
+	out <- h.failures
+}
+
+// Collect sends what the handshakes so far have told.
+func (h *Handshakes) Collect(out chan<- prometheus.Metric) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.ends.IsZero() {
+		out <- prometheus.MustNewConstMetric(h.expiry, prometheus.GaugeValue, float64(h.ends.Unix()))
+	}
+	for _, cause := range fourletter.Causes() {
+		out <- prometheus.MustNewConstMetric(h.failures, prometheus.CounterValue, float64(h.failed[cause]), string(cause))
+	}
+}
