@@ -44,8 +44,8 @@ func BenchmarkMetrics(b *testing.B) {
 	}
 	var raws, pages []time.Duration
 	for b.Loop() {
-		raws = append(raws, timed(raw))
-		pages = append(pages, timed(page))
+		raws = append(raws, measured(raw))
+		pages = append(pages, measured(page))
 	}
 	mntr, metrics := median(raws), median(pages)
 	b.ReportMetric(float64(mntr.Microseconds()), "µs-mntr-p50")
@@ -53,7 +53,7 @@ func BenchmarkMetrics(b *testing.B) {
 	b.ReportMetric(float64(metrics)/float64(mntr), "ratio")
 }
 
-func timed(f func()) time.Duration {
+func measured(f func()) time.Duration {
 	begin := time.Now()
 	f()
 	return time.Since(begin)
@@ -81,7 +81,7 @@ func BenchmarkMntr(b *testing.B) {
 	b.SetBytes(int64(len(mntr)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := readMntr(strings.NewReader(mntr), newSamples(table)); err != nil {
+		if _, err := readMntr(strings.NewReader(mntr), newSamples(table, testLimits())); err != nil {
 			b.Fatal(err)
 		}
 	}

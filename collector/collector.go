@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/go-kit/log"
 	"github.com/go-kit/log/level"
-	dto "github.com/prometheus/client_model/go"
 
 	"zkwarden/internal/fourletter"
 )
@@ -46,11 +46,11 @@ type Options struct {
 // Collector scrapes one server. It asks nothing on its own: every scrape starts
 // a round of words, or shares the one in flight. It is safe for concurrent use.
 type Collector struct {
-	addr    string
-	client  Asker
-	timeout time.Duration
+	options Options // With defaults.
 	logger  log.Logger
 	table   *table
+	limits  *limits           // Without seats.
+	words   []fourletter.Word // That a round can ask, in the order of the page.
 
 	ctx    context.Context // Of the rounds; ends with Close.
 	cancel context.CancelFunc
@@ -59,6 +59,8 @@ type Collector struct {
 	mu       sync.Mutex
 	current  *round // nil: none in flight.
 	last     Status
+	shown    seats // Of the last round that has entries.
+	kept     map[fourletter.Word]kept
 	failures map[failureID]uint64
 	reasons  map[fourletter.Word]fourletter.Reason // Of the last failure of each word, until it succeeds.
 }
@@ -75,9 +77,13 @@ func New(o Options) (*Collector, error) {
 		return nil, err
 	}
 	c := &Collector{
-		addr: o.Addr, client: o.Client, timeout: o.Timeout,
-		logger: log.With(o.Logger, "server", o.Addr), table: newTable(),
-		failures: map[failureID]uint64{}, reasons: map[fourletter.Word]fourletter.Reason{},
+		options: o, logger: log.With(o.Logger, "server", o.Addr), table: newTable(),
+		limits: &limits{
+			lifetime: o.Lifetime || o.Compat == CompatZK, namespaces: o.NamespacesMax,
+			allow: slices.Clone(o.NamespacesAllow), deny: slices.Clone(o.NamespacesDeny), consTop: o.ConsTop,
+		},
+		words: slices.Concat(everyRound(), []fourletter.Word{fourletter.Ruok}, o.Words),
+		kept:  map[fourletter.Word]kept{}, failures: map[failureID]uint64{}, reasons: map[fourletter.Word]fourletter.Reason{},
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c, nil
@@ -90,24 +96,6 @@ func (c *Collector) Close() error {
 	c.mu.Unlock()
 	c.rounds.Wait()
 	return nil
-}
-
-// Gather scrapes the server and returns what is known when the round or ctx
-// ends, whichever is first. The end of ctx doesn't end the round, which others
-// may share. The only error is [ErrClosed]: a server that can't be scraped is
-// itself a set of metrics.
-func (c *Collector) Gather(ctx context.Context) ([]*dto.MetricFamily, error) {
-	r, err := c.join()
-	if err != nil {
-		return nil, err
-	}
-	select {
-	case <-r.done:
-	case <-ctx.Done():
-	}
-	v := r.view()
-	v.expire(c.addr)
-	return c.page(v), nil
 }
 
 // join returns the round in flight, or starts one.
@@ -125,33 +113,29 @@ func (c *Collector) join() (*round, error) {
 	return c.current, nil
 }
 
-// run asks the words of one round.
-func (c *Collector) run(r *round) {
-	start := time.Now()
-	ctx, cancel := context.WithTimeout(c.ctx, c.timeout)
-	defer cancel()
-	var asked sync.WaitGroup
-	for _, word := range []fourletter.Word{fourletter.Mntr, fourletter.Srvr} {
-		asked.Go(func() { r.put(c.ask(ctx, word)) })
-	}
-	asked.Wait()
-	// ruok answers even where nothing else does, and costs a connection.
-	if !r.view().up() && ctx.Err() == nil {
-		r.put(c.ask(ctx, fourletter.Ruok))
-	}
-	c.finish(r, start)
+// currentLimits returns the limits with the seats of the last page.
+func (c *Collector) currentLimits() *limits {
+	l := *c.limits
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l.shown = c.shown
+	return &l
 }
 
 // finish accounts for a round before the scrapes that wait for it go on.
 func (c *Collector) finish(r *round, start time.Time) {
 	v := r.view()
-	status := c.status(v, start)
+	all := c.said(v)
+	status := c.status(v, all, start)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.current = nil
 	c.last = status
+	if shown := seatsOf(all); len(shown) > 0 {
+		c.shown = shown
+	}
 	for _, o := range v {
-		if o.err != nil {
+		if o.err != nil && !o.asked.Before(start) {
 			c.failures[failureID{o.word, o.reason()}]++
 		}
 	}
@@ -165,7 +149,7 @@ func (c *Collector) logChanges(v view) {
 	if c.ctx.Err() != nil {
 		return
 	}
-	for _, word := range words() {
+	for _, word := range c.words {
 		o, asked := v[word]
 		if !asked || o.reason() == c.reasons[word] {
 			continue

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"zkwarden/internal/fourletter"
 )
@@ -64,7 +65,7 @@ func TestScrapesShareARound(t *testing.T) {
 			replies: script{fourletter.Mntr: mntrText, fourletter.Srvr: srvrText},
 			after:   map[fourletter.Word]time.Duration{fourletter.Mntr: 2 * time.Second, fourletter.Srvr: time.Second / 2},
 		}
-		c := start(t, Options{Client: server})
+		c := start(t, Options{Client: server, Words: []fourletter.Word{}})
 		var scrapes sync.WaitGroup
 		scrapes.Go(func() {
 			// 1 s without the offset: srvr has come, mntr has not.
@@ -101,7 +102,7 @@ func TestCancelFailsNobodyElse(t *testing.T) {
 		c := start(t, Options{Client: server})
 		ctx, cancel := context.WithCancel(t.Context())
 		var first sync.WaitGroup
-		first.Go(func() { _, _ = c.Gather(ctx) })
+		first.Go(func() { _ = c.writePage(ctx, &buffer{}, prometheus.NewRegistry()) })
 		synctest.Wait()
 		cancel()
 		first.Wait()
@@ -203,7 +204,7 @@ func TestFailuresAreCounted(t *testing.T) {
 }
 
 func TestLastRound(t *testing.T) {
-	c := start(t, Options{Client: script{fourletter.Srvr: srvrText}})
+	c := start(t, Options{Client: script{fourletter.Srvr: srvrText}, Words: []fourletter.Word{}})
 	if got := c.LastRound(); !got.At.IsZero() {
 		t.Errorf("a round before the first scrape: %v", got)
 	}
@@ -238,7 +239,7 @@ func TestClose(t *testing.T) {
 		server := &slow{after: map[fourletter.Word]time.Duration{fourletter.Mntr: time.Hour}}
 		c := start(t, Options{Client: server})
 		var scrape sync.WaitGroup
-		scrape.Go(func() { _, _ = c.Gather(t.Context()) })
+		scrape.Go(func() { _ = c.writePage(t.Context(), &buffer{}, prometheus.NewRegistry()) })
 		synctest.Wait()
 		begin := time.Now()
 		c.Close()
@@ -250,7 +251,7 @@ func TestClose(t *testing.T) {
 		if took := time.Since(begin); took != 0 {
 			t.Errorf("closing took %s", took)
 		}
-		if _, err := c.Gather(t.Context()); !errors.Is(err, ErrClosed) {
+		if err := c.writePage(t.Context(), &buffer{}, prometheus.NewRegistry()); !errors.Is(err, ErrClosed) {
 			t.Errorf("error %v after Close, want %v", err, ErrClosed)
 		}
 	})

@@ -42,7 +42,7 @@ func TestSrvr(t *testing.T) {
 		"garbage":                  {srvr: "HTTP/1.1 400 Bad Request\nContent-Type: text\n", want: got{}, err: errGarbage},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newSamples(newTable())
+			s := newSamples(newTable(), testLimits())
 			if _, err := readSrvr(strings.NewReader(tc.srvr), s); !errors.Is(err, tc.err) {
 				t.Errorf("error %v, want %v", err, tc.err)
 			}
