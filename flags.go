@@ -10,6 +10,7 @@ import (
 	"gopkg.in/alecthomas/kingpin.v2"
 
 	"zkwarden/audit/policy"
+	"zkwarden/collector"
 	"zkwarden/internal/app"
 	"zkwarden/internal/cli"
 	"zkwarden/internal/fourletter"
@@ -35,12 +36,18 @@ type flags struct {
 	tlsFiles  fourletter.TLSFiles
 	timeout   time.Duration
 	ensemble  string
+	minTLS    string
+	skipTLS   bool
 	logLevel  string
 	logFormat string
 
 	runCommand *kingpin.CmdClause
 	run        app.Options
-	level      string
+
+	members         []string // As given.
+	ensembleMembers []collector.Member
+	ensembleTimeout time.Duration
+	level           string
 
 	treeCommand *kingpin.CmdClause
 	tree        cli.TreeOptions
@@ -50,6 +57,8 @@ type flags struct {
 
 	healthCommand *kingpin.CmdClause
 	health        cli.HealthOptions
+
+	checkCommand *kingpin.CmdClause
 }
 
 func newFlags() *flags {
@@ -62,10 +71,13 @@ func newFlags() *flags {
 	f.app.DefaultEnvars()
 	f.app.HelpFlag.Short('h')
 	f.connection()
+	f.ensembleFlags()
 	f.runFlags()
+	f.exporterFlags()
 	f.treeFlags()
 	f.watchFlags()
 	f.healthFlags()
+	f.checkFlags()
 	return f
 }
 
@@ -79,6 +91,9 @@ func (f *flags) connection() {
 	f.app.Flag("zookeeper.tls-key-file", "PEM file with the client certificate's key.").PlaceHolder("FILE").StringVar(&f.tlsFiles.KeyFile)
 	f.app.Flag("zookeeper.tls-server-name", "Name that the servers' certificates must have; the host that is dialled by default.").PlaceHolder("NAME").
 		StringVar(&f.tlsFiles.ServerName)
+	f.app.Flag("zookeeper.tls-min-version", "Oldest version of TLS to speak: 1.0, 1.1, 1.2 or 1.3.").
+		Default("1.2").EnumVar(&f.minTLS, "1.0", "1.1", "1.2", "1.3")
+	f.app.Flag("zookeeper.tls-insecure-skip-verify", "Believe any certificate. Whoever is in between can then answer in ZooKeeper's place.").BoolVar(&f.skipTLS)
 	f.app.Flag("zookeeper.timeout", "How long a scrape of the server may take, and how long a command waits for a session.").
 		Default("3s").DurationVar(&f.timeout)
 	f.app.Flag("ensemble.name", "Name of the ensemble, written to every audit record. Required for auditing.").PlaceHolder("NAME").StringVar(&f.ensemble)
@@ -142,12 +157,15 @@ func (f *flags) parse(args []string, stdout io.Writer) (string, error) {
 	if f.addresses, err = app.ParseAddresses(f.addresses); err != nil {
 		return "", usageError{err}
 	}
+	if err := f.parseMembers(); err != nil {
+		return "", usageError{err}
+	}
 	return chosen, f.checkTLS()
 }
 
 func (f *flags) checkTLS() error {
 	switch {
-	case !f.tls && f.tlsFiles != (fourletter.TLSFiles{}):
+	case !f.tls && (f.skipTLS || f.tlsFiles != (fourletter.TLSFiles{})):
 		return usageError{errTLSOff}
 	case (f.tlsFiles.CertFile == "") != (f.tlsFiles.KeyFile == ""):
 		return usageError{errTLSPair}
@@ -159,7 +177,10 @@ func (f *flags) dialer() *fourletter.Dialer {
 	if !f.tls {
 		return &fourletter.Dialer{}
 	}
-	return &fourletter.Dialer{TLS: &f.tlsFiles}
+	files := f.tlsFiles
+	files.InsecureSkipVerify = f.skipTLS
+	files.MinVersion, _ = fourletter.ParseTLSVersion(f.minTLS) // The flag takes nothing else.
+	return &fourletter.Dialer{TLS: &files}
 }
 
 func (f *flags) session() cli.SessionOptions {
@@ -169,6 +190,7 @@ func (f *flags) session() cli.SessionOptions {
 func (f *flags) runOptions() app.Options {
 	o := f.run
 	o.ZooKeeper = app.ZooKeeper{Addresses: f.addresses, TLS: f.dialer().TLS, Timeout: f.timeout}
+	o.Ensemble.Members, o.Ensemble.Timeout = f.ensembleMembers, f.ensembleTimeout
 	o.Audit.Ensemble = f.ensemble
 	o.Audit.Level = policy.Level(f.level)
 	o.Audit.Recorder, _ = os.Hostname() // Without a name the member is empty, which says as much.

@@ -70,6 +70,8 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 		return cli.Watch(ctx, f.watchOptions(stdout), stdout)
 	case f.healthCommand.FullCommand():
 		return cli.Health(ctx, f.healthOptions())
+	case f.checkCommand.FullCommand():
+		return cli.Check(ctx, f.checkOptions(), stdout)
 	}
 	return usageError{fmt.Errorf("unknown command %q", chosen)}
 }

@@ -58,25 +58,25 @@ type Ensemble struct {
 type memberList struct {
 	membership
 
-	source   Source
+	source   ListSource
 	due      time.Time // When to ask the server for its list again.
 	problem  error     // Why it didn't when it was asked last; nil: it did.
 	observed bool      // Roles are as answered, not as configured.
 }
 
-// Source says where a list of members comes from.
-type Source string
+// ListSource says where a list of members comes from.
+type ListSource string
 
-// The sources, in the order of Sources.
+// The sources, in the order of ListSources.
 const (
-	FromFlags  Source = "flags"  // --ensemble.member alone.
-	FromServer Source = "server" // conf, with the addresses of the flags.
-	Remembered Source = "state"  // The state file.
-	NoSource   Source = "none"   // Nothing is known.
+	FromFlags  ListSource = "flags"  // --ensemble.member alone.
+	FromServer ListSource = "server" // conf, with the addresses of the flags.
+	Remembered ListSource = "state"  // The state file.
+	NoSource   ListSource = "none"   // Nothing is known.
 )
 
-// Sources returns every source there is, always in the same order.
-func Sources() []Source { return []Source{FromFlags, FromServer, Remembered, NoSource} }
+// ListSources returns every source there is, always in the same order.
+func ListSources() []ListSource { return []ListSource{FromFlags, FromServer, Remembered, NoSource} }
 
 // NewEnsemble returns the view of an ensemble, which the caller closes. It
 // doesn't connect. A state file that can't be used is logged and passed over.
@@ -123,6 +123,24 @@ func (e *Ensemble) Gather(ctx context.Context) ([]*dto.MetricFamily, error) {
 		return nil, err
 	}
 	return r.view().families(), nil
+}
+
+// Addresses returns where the members answer words, as far as they are known.
+// Where none is, it asks for them, within ctx.
+func (e *Ensemble) Addresses(ctx context.Context) []string {
+	list := e.members()
+	if !list.known() {
+		if _, err := e.look(ctx); err == nil {
+			list = e.members()
+		}
+	}
+	var all []string
+	for _, member := range list.members {
+		if member.Addr != "" {
+			all = append(all, member.Addr)
+		}
+	}
+	return all
 }
 
 // look returns a round that has ended, or as much of it as ctx allows.

@@ -21,7 +21,7 @@ func gaugeSeries(value float64, labels ...*dto.LabelPair) *dto.Metric {
 // whose address is not known what depends on its vote.
 func (v ensembleView) families() []*dto.MetricFamily {
 	var sources []*dto.Metric
-	for _, s := range Sources() {
+	for _, s := range ListSources() {
 		sources = append(sources, gaugeSeries(truth(s == v.list.source), label("source", string(s))))
 	}
 	all := []*dto.MetricFamily{

@@ -151,7 +151,7 @@ func parseZxid(text string) (zxid uint64, ok bool) {
 
 // EnsembleStatus is what the last round found, for people.
 type EnsembleStatus struct {
-	Source  Source
+	Source  ListSource
 	Problem string // Why the server doesn't list the members; empty: it does, or wasn't asked yet.
 	Advice  string // What to change, in plain words; empty: nothing.
 	Asked   bool   // Whether there was a round yet.

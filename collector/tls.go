@@ -26,6 +26,7 @@ type Handshakes struct {
 	mu     sync.Mutex
 	ends   time.Time // Zero: no certificate was seen yet.
 	failed map[fourletter.Cause]uint64
+	cause  fourletter.Cause // Of the last failure; empty: there was none.
 }
 
 // NewHandshakes returns a dialer that watches over those of dialer.
@@ -80,6 +81,7 @@ func (h *Handshakes) fail(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.failed[cause]++
+	h.cause = cause
 }
 
 func (h *Handshakes) served(chain []*x509.Certificate) {
@@ -103,6 +105,13 @@ func (h *Handshakes) Expiry() time.Time {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.ends
+}
+
+// LastCause returns why the last failure was one; empty: there was none.
+func (h *Handshakes) LastCause() fourletter.Cause {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.cause
 }
 
 // Describe sends the descriptions of both metrics.

@@ -13,17 +13,16 @@ import (
 	versioncollector "github.com/prometheus/client_golang/prometheus/collectors/version"
 	"github.com/prometheus/exporter-toolkit/web"
 
-	"zkwarden/collector"
 	"zkwarden/internal/fourletter"
 )
 
 // App is a process that is wired and listens, but does nothing yet.
 type App struct {
-	options   Options
-	listener  net.Listener
-	collector *collector.Collector
-	auditor   *auditor // Nil when nothing is audited.
-	server    *http.Server
+	options  Options
+	listener net.Listener
+	exporter *exporter
+	auditor  *auditor // Nil when nothing is audited.
+	server   *http.Server
 }
 
 // New wires the process and binds its listener. After an error nothing is
@@ -42,19 +41,14 @@ func New(o Options) (*App, error) {
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	dialer := &fourletter.Dialer{TLS: o.ZooKeeper.TLS}
-	scraper, err := collector.New(collector.Options{
-		Addr:    o.ZooKeeper.Addresses[0],
-		Client:  &fourletter.Client{Dialer: dialer},
-		Timeout: o.ZooKeeper.Timeout,
-		Logger:  o.Logger,
-	})
+	exporter, err := newExporter(o, dialer, registry)
 	if err != nil {
 		return nil, err
 	}
-	a := &App{options: o, collector: scraper}
+	a := &App{options: o, exporter: exporter}
 	if o.Audit.enabled() {
 		if a.auditor, err = newAuditor(o, dialer, registry); err != nil {
-			return nil, errors.Join(err, scraper.Close())
+			return nil, errors.Join(err, exporter.close())
 		}
 	}
 	if a.listener, err = net.Listen("tcp", o.Web.ListenAddress); err != nil {
@@ -73,7 +67,7 @@ func (a *App) Addr() net.Addr { return a.listener.Addr() }
 
 // abandon releases what New has opened.
 func (a *App) abandon() error {
-	err := a.collector.Close()
+	err := a.exporter.close()
 	if a.auditor != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 		defer cancel()
@@ -123,7 +117,7 @@ func (a *App) stop(auditing bool, audited, served <-chan error) error {
 	if served != nil {
 		errs = append(errs, <-served)
 	}
-	errs = append(errs, a.collector.Close())
+	errs = append(errs, a.exporter.close())
 	return errors.Join(errs...)
 }
 

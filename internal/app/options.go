@@ -13,6 +13,7 @@ import (
 	"github.com/go-kit/log"
 
 	"zkwarden/audit/policy"
+	"zkwarden/collector"
 	"zkwarden/internal/fourletter"
 )
 
@@ -25,6 +26,9 @@ const (
 // Options is everything that the process can be told.
 type Options struct {
 	ZooKeeper ZooKeeper
+	Ensemble  Ensemble
+	Collector collector.Options // What is shown; Addr, Client, Timeout and Logger are those of this struct.
+	Probe     Probe
 	Web       Web
 	Audit     Audit
 
@@ -68,6 +72,9 @@ func (o *Options) Validate() error {
 		return fmt.Errorf("ZooKeeper timeout %s is not positive", o.ZooKeeper.Timeout)
 	}
 	if err := checkListenAddress(o.Web.ListenAddress); err != nil {
+		return err
+	}
+	if err := o.Probe.validate(); err != nil {
 		return err
 	}
 	if !o.Audit.enabled() {

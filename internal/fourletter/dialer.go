@@ -28,6 +28,17 @@ type TLSFiles struct {
 	MinVersion         uint16 // As of crypto/tls; 0: TLS 1.2.
 }
 
+// ParseTLSVersion reads 1.0, 1.1, 1.2 or 1.3 as a version of crypto/tls. Servers
+// on an old Java may speak nothing better than the first two.
+func ParseTLSVersion(text string) (uint16, error) {
+	for _, version := range []uint16{tls.VersionTLS10, tls.VersionTLS11, tls.VersionTLS12, tls.VersionTLS13} {
+		if tls.VersionName(version) == "TLS "+text {
+			return version, nil
+		}
+	}
+	return 0, fmt.Errorf("TLS version %q: want 1.0, 1.1, 1.2 or 1.3", text)
+}
+
 // Dialer connects to ZooKeeper, by TCP or by TLS over TCP. The zero Dialer
 // speaks TCP. It is safe for concurrent use.
 type Dialer struct {
