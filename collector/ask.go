@@ -49,6 +49,8 @@ func (c *Collector) failure(word fourletter.Word, err error) *fourletter.Error {
 		return failure
 	case errors.Is(err, errTruncated):
 		reason = fourletter.Truncated
+	case errors.Is(err, errTooLong):
+		reason = fourletter.TooLarge
 	case errors.Is(err, errNotServing):
 		reason = fourletter.NotServing
 	}

@@ -86,3 +86,20 @@ func BenchmarkMntr(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkWrite is what remains to do once the answers are there.
+func BenchmarkWrite(b *testing.B) {
+	c := start(b, Options{Client: recorded(b, "testdata/"+zktest.Default+"/leader")})
+	r, err := c.join()
+	if err != nil {
+		b.Fatal(err)
+	}
+	<-r.done
+	var text []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		v, all := c.outcome(r)
+		text = c.write(text[:0], v, all, func(string) bool { return false })
+	}
+	b.SetBytes(int64(len(text)))
+}

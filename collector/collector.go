@@ -123,9 +123,14 @@ func (c *Collector) currentLimits() *limits {
 }
 
 // finish accounts for a round before the scrapes that wait for it go on.
-func (c *Collector) finish(r *round, start time.Time) {
+func (c *Collector) finish(r *round, all *samples, start time.Time) {
 	v := r.view()
-	all := c.said(v)
+	for _, word := range c.options.Words {
+		if said := v[word].said; said != nil {
+			all.fill(said)
+		}
+	}
+	r.end(all)
 	status := c.status(v, all, start)
 	c.mu.Lock()
 	defer c.mu.Unlock()

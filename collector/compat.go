@@ -51,12 +51,12 @@ func (c *Collector) writeCompat(p *page, v view, all *samples) {
 			continue
 		}
 		if s.knows(whole) {
-			p.compat(key, s.values[whole])
+			p.compat(key, s.raw(whole))
 			continue
 		}
 		for _, line := range compatLines() {
 			if s.knows(line.part) {
-				p.compat(line.start+key, s.values[line.part])
+				p.compat(line.start+key, s.raw(line.part))
 			}
 		}
 	}

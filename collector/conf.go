@@ -26,7 +26,7 @@ func readConf(r io.Reader) (config, error) {
 		return config{}, err
 	}
 	if len(text) > maxConf {
-		return config{}, fmt.Errorf("reply of more than %d bytes", maxConf)
+		return config{}, fmt.Errorf("%w: more than %d bytes", errTooLong, maxConf)
 	}
 	c := config{values: map[string]string{}}
 	lines := bufio.NewScanner(strings.NewReader(string(text)))

@@ -94,9 +94,8 @@ func (c *Collector) writePage(ctx context.Context, page *buffer, own prometheus.
 	case <-r.done:
 	case <-ctx.Done():
 	}
-	v := r.view()
-	v.expire(c.options.Addr)
-	page.text = c.write(page.text, v, func(name string) bool { return names[name] })
+	v, all := c.outcome(r)
+	page.text = c.write(page.text, v, all, func(name string) bool { return names[name] })
 	return err
 }
 

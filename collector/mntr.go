@@ -16,6 +16,7 @@ const maxLine = 4 << 10
 var (
 	errTruncated = errors.New("the last line has no end")
 	errGarbage   = errors.New("nothing in the reply looks like an answer")
+	errTooLong   = errors.New("the reply is too long for this word")
 
 	errNotServing = errors.New("the server says that it serves neither reads nor writes")
 )

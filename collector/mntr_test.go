@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -142,9 +143,9 @@ func testLimits() *limits { return &limits{namespaces: DefaultNamespacesMax, con
 // shown returns the value of a gauge or counter, or the sum of a summary.
 func (s *sample) shown() float64 {
 	if s.metric.kind.has(whole) {
-		return s.metric.unit.base(s.values[whole])
+		return s.value(whole)
 	}
-	return s.metric.unit.base(s.values[sum])
+	return s.value(sum)
 }
 
 // shown returns the series that would be on the page, with their value or sum.
@@ -229,12 +230,17 @@ func FuzzMntr(f *testing.F) {
 	seed(f, fourletter.Mntr)
 	f.Add("zk_a\xff\"\\_quota_bytes_usage_per_namespace\t4\nzk_{}\t1\nzk_up\t1\nzk_fsync_seconds\t1\n")
 	f.Add("zk_version\t\xff\nzk_server_state\tleader\nzk_peer_state\t - \n")
-	f.Fuzz(func(t *testing.T, reply string) { valid(t, script{fourletter.Mntr: reply}) })
+	f.Fuzz(func(t *testing.T, reply string) {
+		valid(t, Options{Lifetime: true, Compat: CompatZK, Client: script{fourletter.Mntr: reply}})
+	})
 }
 
 func seed(f *testing.F, word fourletter.Word) {
 	for _, dir := range recordings(f) {
 		reply, err := os.ReadFile(filepath.Join(dir, word.String()+".txt"))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // ZooKeeper 3.4 has no dirs, and not every word is recorded of others.
+		}
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -244,14 +250,15 @@ func seed(f *testing.F, word fourletter.Word) {
 
 // valid fails the test when the page isn't one that a Prometheus would take, or
 // doesn't name exactly one state.
-func valid(t *testing.T, replies script) {
+func valid(t *testing.T, o Options) string {
 	t.Helper()
-	c := start(t, Options{Client: replies})
+	c := start(t, o)
 	if _, err := gathererOnce(t, c); err != nil {
 		t.Fatalf("page is inconsistent: %v", err)
 	}
 	parser := expfmt.NewTextParser(model.LegacyValidation)
-	families, err := parser.TextToMetricFamilies(strings.NewReader(get(t, c, "")))
+	page := get(t, c, "")
+	families, err := parser.TextToMetricFamilies(strings.NewReader(page))
 	if err != nil {
 		t.Fatalf("page can't be read: %v", err)
 	}
@@ -262,4 +269,5 @@ func valid(t *testing.T, replies script) {
 	if states != 1 {
 		t.Errorf("%v states are 1", states)
 	}
+	return page
 }

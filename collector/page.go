@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"zkwarden/internal/fourletter"
@@ -29,9 +28,8 @@ type entryOf struct {
 
 // write appends what a scrape shows of the outcomes. Names that are taken
 // elsewhere on the page are left to that place.
-func (c *Collector) write(text []byte, v view, taken func(name string) bool) []byte {
+func (c *Collector) write(text []byte, v view, all *samples, taken func(name string) bool) []byte {
 	p := &page{text: text}
-	all := c.said(v)
 	c.writeServer(p, v, all)
 	c.writeWords(p, v, c.failureCounts())
 	c.writeTable(p, all)
@@ -143,14 +141,14 @@ func (c *Collector) flush(p *page) {
 	p.begin(m.name, m.header)
 	for _, s := range p.group {
 		if m.kind.has(whole) {
-			p.series(m.name, "", m.unit.base(s.values[whole]), m.labels(s.label)...)
+			p.series(m.name, "", s.value(whole), m.labels(s.label)...)
 			continue
 		}
 		if c.options.Lifetime {
 			p.percentiles(m, s)
 		}
-		p.series(m.name, "_sum", m.unit.base(s.values[sum]), m.labels(s.label)...)
-		p.series(m.name, "_count", s.values[count], m.labels(s.label)...)
+		p.series(m.name, "_sum", s.value(sum), m.labels(s.label)...)
+		p.series(m.name, "_count", s.raw(count), m.labels(s.label)...)
 	}
 	if c.options.Lifetime && !m.kind.has(whole) {
 		p.extremes(m)
@@ -162,7 +160,7 @@ func (c *Collector) flush(p *page) {
 func (p *page) percentiles(m *metric, s entryOf) {
 	for i, quantile := range []string{"0.5", "0.95", "0.99", "0.999"} {
 		if part := p50 + part(i); s.knows(part) && s.measured() {
-			p.series(m.name, "", m.unit.base(s.values[part]), append(m.labels(s.label), "quantile", quantile)...)
+			p.series(m.name, "", s.value(part), append(m.labels(s.label), "quantile", quantile)...)
 		}
 	}
 }
@@ -174,7 +172,7 @@ func (p *page) extremes(m *metric) {
 		for _, s := range p.group {
 			if s.knows(part) && s.measured() {
 				p.begin(f.name, f.header)
-				p.series(f.name, "", m.unit.base(s.values[part]), m.labels(s.label)...)
+				p.series(f.name, "", s.value(part), m.labels(s.label)...)
 			}
 		}
 	}
@@ -223,14 +221,15 @@ func (p *page) series(name, suffix string, value float64, labels ...string) {
 		p.text = append(p.text, '}')
 	}
 	p.text = append(p.text, ' ')
-	p.text = strconv.AppendFloat(p.text, value, 'g', -1, 64)
+	if whole := int64(value); float64(whole) == value && whole < 1<<53 && whole > -1<<53 {
+		p.text = strconv.AppendInt(p.text, whole, 10)
+	} else {
+		p.text = strconv.AppendFloat(p.text, value, 'g', -1, 64)
+	}
 	p.text = append(p.text, '\n')
 }
 
 func appendEscaped(text []byte, value string) []byte {
-	if !strings.ContainsAny(value, "\\\"\n") {
-		return append(text, value...)
-	}
 	for i := range len(value) {
 		switch value[i] {
 		case '\n':

@@ -39,12 +39,20 @@ type round struct {
 
 	mu       sync.Mutex
 	outcomes []outcome
+	all      *samples // What all words said together; nil until the round is done.
 }
 
 func (r *round) put(o outcome) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.outcomes = append(r.outcomes, o)
+}
+
+// end keeps what the words said together. Nothing more is put.
+func (r *round) end(all *samples) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all = all
 }
 
 // view returns the outcomes so far.
@@ -70,15 +78,16 @@ func (c *Collector) run(r *round) {
 	asked.Wait()
 	v := r.view()
 	all := c.said(v)
+	state := v.state(all)
 	switch {
 	case ctx.Err() != nil:
 	case !v.up():
 		// ruok answers even where nothing else does, and costs a connection.
 		r.put(c.ask(ctx, fourletter.Ruok, ""))
-	case v.state(all).Serving():
-		c.askSlow(ctx, r, v.state(all), all.version)
+	case state.Serving():
+		c.askSlow(ctx, r, state, all.version)
 	}
-	c.finish(r, start)
+	c.finish(r, all, start)
 }
 
 // view holds the outcomes of a round, as far as they are known.
@@ -104,6 +113,19 @@ func (v view) expire(addr string) {
 			}}
 		}
 	}
+}
+
+// outcome returns what there is of the round, and what the words said together.
+func (c *Collector) outcome(r *round) (view, *samples) {
+	r.mu.Lock()
+	all := r.all
+	r.mu.Unlock()
+	v := r.view()
+	if all == nil {
+		v.expire(c.options.Addr)
+		all = c.said(v)
+	}
+	return v, all
 }
 
 // said returns what all words said together. mntr goes first; srvr, which can't

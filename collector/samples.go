@@ -32,17 +32,36 @@ func (a series) compare(b series) int {
 // sample is what is known of a series, in the units of the server.
 type sample struct {
 	metric *metric
-	values [partCount]float64
-	parts  uint16 // Bits of the parts that are known.
+	parts  uint16           // Bits of the parts that are known.
+	values [sum + 1]float64 // Of the parts up to sum.
+	more   *[partCount]float64
 }
 
 func (s *sample) take(at place, v float64) {
 	s.metric = at.metric
 	s.parts |= 1 << at.part
-	s.values[at.part] = v
+	if at.part <= sum {
+		s.values[at.part] = v
+		return
+	}
+	if s.more == nil {
+		s.more = new([partCount]float64)
+	}
+	s.more[at.part] = v
 }
 
 func (s *sample) knows(p part) bool { return s.parts&(1<<p) != 0 }
+
+// value returns a part that is known, in the base unit.
+func (s *sample) value(p part) float64 { return s.metric.unit.base(s.raw(p)) }
+
+// raw returns a part that is known, as the server prints it.
+func (s *sample) raw(p part) float64 {
+	if p <= sum {
+		return s.values[p]
+	}
+	return s.more[p]
+}
 
 // complete tells whether there is enough to show: a summary needs both lines.
 func (s *sample) complete() bool { return s.knows(whole) || s.knows(count) && s.knows(sum) }
@@ -64,7 +83,7 @@ type samples struct {
 	zxid    uint64
 	hasZxid bool
 
-	single  []sample           // By slot of the table.
+	single  []sample           // By slot of the table; written through slot.
 	touched []int              // Slots that are used.
 	sets    map[series]*sample // Of sets.
 	seats   seats              // The entries that are shown.

@@ -93,5 +93,5 @@ func TestPeerOf(t *testing.T) {
 func FuzzSrvr(f *testing.F) {
 	seed(f, fourletter.Srvr)
 	f.Add("ClickHouse Keeper version: v23.4.1.1\nZxid: 36\nMode: read-only\n")
-	f.Fuzz(func(t *testing.T, reply string) { valid(t, script{fourletter.Srvr: reply}) })
+	f.Fuzz(func(t *testing.T, reply string) { valid(t, Options{Client: script{fourletter.Srvr: reply}}) })
 }

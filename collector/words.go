@@ -51,7 +51,7 @@ func readerOf(word fourletter.Word) reader {
 func readSmall(r io.Reader) (string, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxSmall+1))
 	if err == nil && len(text) > maxSmall {
-		err = fmt.Errorf("reply of more than %d bytes", maxSmall)
+		err = fmt.Errorf("%w: more than %d bytes", errTooLong, maxSmall)
 	}
 	return string(text), err
 }
