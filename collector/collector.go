@@ -40,6 +40,8 @@ type Options struct {
 	NamespacesAllow []string // Names or globs, as of path.Match, of those to show; empty: all.
 	NamespacesDeny  []string // Names or globs of those not to show; goes before NamespacesAllow.
 
+	Handshakes *Handshakes // What dials for Client, shown with the server's metrics; nil: there is no TLS.
+
 	Compat string // CompatZK: show the metrics also under the names of mntr; empty: don't.
 }
 

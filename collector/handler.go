@@ -71,6 +71,15 @@ func (b *buffer) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
+func (b *buffer) encode(families []*dto.MetricFamily) error {
+	var err error
+	for _, mf := range families {
+		_, encodeErr := expfmt.MetricFamilyToText(b, mf)
+		err = errors.Join(err, encodeErr)
+	}
+	return err
+}
+
 // writePage writes the families of own and those of the server, which is asked
 // in the meantime, as far as its answers come before ctx ends. The end of ctx
 // doesn't end the round, which others may share. A closed collector leaves own.
@@ -84,9 +93,8 @@ func (c *Collector) writePage(ctx context.Context, page *buffer, own prometheus.
 	names := make(map[string]bool, len(families))
 	for _, mf := range families {
 		names[mf.GetName()] = true
-		_, encodeErr := expfmt.MetricFamilyToText(page, mf)
-		err = errors.Join(err, encodeErr)
 	}
+	err = errors.Join(err, page.encode(families))
 	if joinErr != nil {
 		return errors.Join(joinErr, err)
 	}
@@ -96,6 +104,9 @@ func (c *Collector) writePage(ctx context.Context, page *buffer, own prometheus.
 	}
 	v, all := c.outcome(r)
 	page.text = c.write(page.text, v, all, func(name string) bool { return names[name] })
+	if c.options.Handshakes != nil {
+		err = errors.Join(err, page.encode(c.options.Handshakes.families()))
+	}
 	return err
 }
 

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
 	"zkwarden/internal/fourletter"
 )
@@ -19,9 +19,7 @@ import (
 // by cause. A server may go on serving an old certificate after its files were
 // renewed, which nothing but a handshake shows. It is safe for concurrent use.
 type Handshakes struct {
-	dialer   fourletter.ConnDialer
-	expiry   *prometheus.Desc
-	failures *prometheus.Desc
+	dialer fourletter.ConnDialer
 
 	mu     sync.Mutex
 	ends   time.Time // Zero: no certificate was seen yet.
@@ -31,14 +29,7 @@ type Handshakes struct {
 
 // NewHandshakes returns a dialer that watches over those of dialer.
 func NewHandshakes(dialer fourletter.ConnDialer) *Handshakes {
-	return &Handshakes{
-		dialer: dialer,
-		expiry: prometheus.NewDesc("zookeeper_tls_certificate_expiry_timestamp_seconds",
-			"When the first certificate of the chain that the server served last expires, in seconds since 1970.", nil, nil),
-		failures: prometheus.NewDesc("zookeeper_tls_handshake_failures_total",
-			"Connections to the server that failed for TLS, by cause.", []string{"cause"}, nil),
-		failed: map[fourletter.Cause]uint64{},
-	}
+	return &Handshakes{dialer: dialer, failed: map[fourletter.Cause]uint64{}}
 }
 
 // DialContext connects as the dialer does.
@@ -114,20 +105,24 @@ func (h *Handshakes) LastCause() fourletter.Cause {
 	return h.cause
 }
 
-// Describe sends the descriptions of both metrics.
-func (h *Handshakes) Describe(out chan<- *prometheus.Desc) {
-	out <- h.expiry
-	out <- h.failures
-}
-
-// Collect sends what the handshakes so far have told.
-func (h *Handshakes) Collect(out chan<- prometheus.Metric) {
+// families returns what the handshakes so far have told.
+func (h *Handshakes) families() []*dto.MetricFamily {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	var all []*dto.MetricFamily
 	if !h.ends.IsZero() {
-		out <- prometheus.MustNewConstMetric(h.expiry, prometheus.GaugeValue, float64(h.ends.Unix()))
+		all = append(all, gaugeFamily("zookeeper_tls_certificate_expiry_timestamp_seconds",
+			"When the first certificate of the chain that the server served last expires, in seconds since 1970.",
+			gaugeSeries(float64(h.ends.Unix()))))
 	}
-	for _, cause := range fourletter.Causes() {
-		out <- prometheus.MustNewConstMetric(h.failures, prometheus.CounterValue, float64(h.failed[cause]), string(cause))
+	name, help := "zookeeper_tls_handshake_failures_total", "Connections to the server that failed for TLS, by cause."
+	kind, causes := dto.MetricType_COUNTER, fourletter.Causes()
+	failures := make([]*dto.Metric, 0, len(causes))
+	for _, cause := range causes {
+		count := float64(h.failed[cause])
+		failures = append(failures, &dto.Metric{
+			Label: []*dto.LabelPair{label("cause", string(cause))}, Counter: &dto.Counter{Value: &count},
+		})
 	}
+	return append(all, &dto.MetricFamily{Name: &name, Help: &help, Type: &kind, Metric: failures})
 }

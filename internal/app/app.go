@@ -41,7 +41,7 @@ func New(o Options) (*App, error) {
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	dialer := &fourletter.Dialer{TLS: o.ZooKeeper.TLS}
-	exporter, err := newExporter(o, dialer, registry)
+	exporter, err := newExporter(o, dialer)
 	if err != nil {
 		return nil, err
 	}

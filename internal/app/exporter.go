@@ -37,7 +37,7 @@ type exporter struct {
 }
 
 // newExporter wires the exporter, which asks nobody before it is scraped.
-func newExporter(o Options, dialer *fourletter.Dialer, registry *prometheus.Registry) (_ *exporter, err error) {
+func newExporter(o Options, dialer *fourletter.Dialer) (_ *exporter, err error) {
 	if dialer.TLS != nil && dialer.TLS.InsecureSkipVerify {
 		level.Warn(o.Logger).Log("msg", "ZooKeeper's certificates are not verified: whoever is in between can answer in its place",
 			"flag", "--zookeeper.tls-insecure-skip-verify")
@@ -45,7 +45,7 @@ func newExporter(o Options, dialer *fourletter.Dialer, registry *prometheus.Regi
 	e := &exporter{}
 	scrape := o.Collector
 	scrape.Addr, scrape.Timeout, scrape.Logger = o.ZooKeeper.Addresses[0], o.ZooKeeper.Timeout, o.Logger
-	scrape.Client = &fourletter.Client{Dialer: handshaking(dialer, registry)}
+	scrape.Client, scrape.Handshakes = clientOf(dialer)
 	if e.server, err = collector.New(scrape); err != nil {
 		return nil, err
 	}
@@ -62,15 +62,13 @@ func newExporter(o Options, dialer *fourletter.Dialer, registry *prometheus.Regi
 	return e, nil
 }
 
-// handshaking returns a dialer that registers what its handshakes tell. Without
-// TLS it is dialer itself.
-func handshaking(dialer *fourletter.Dialer, registry *prometheus.Registry) fourletter.ConnDialer {
+// clientOf returns a client and, with TLS, what its handshakes tell.
+func clientOf(dialer *fourletter.Dialer) (*fourletter.Client, *collector.Handshakes) {
 	if dialer.TLS == nil {
-		return dialer
+		return &fourletter.Client{Dialer: dialer}, nil
 	}
 	handshakes := collector.NewHandshakes(dialer)
-	registry.MustRegister(handshakes)
-	return handshakes
+	return &fourletter.Client{Dialer: handshakes}, handshakes
 }
 
 func (e *exporter) metrics(own prometheus.Gatherer) http.Handler {

@@ -120,15 +120,14 @@ func (p *prober) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // probe asks the target, once.
 func (p *prober) probe(w http.ResponseWriter, r *http.Request, target string, m module) {
-	registry := prometheus.NewRegistry()
-	var client collector.Asker = &fourletter.Client{Dialer: handshaking(&fourletter.Dialer{TLS: m.tls}, registry)}
+	o := p.options
+	o.Client, o.Handshakes = clientOf(&fourletter.Dialer{TLS: m.tls})
 	var heard *transcript
 	if r.URL.Query().Get("debug") == "true" {
-		heard = &transcript{asker: client}
-		client = heard
+		heard = &transcript{asker: o.Client}
+		o.Client = heard
 	}
-	o := p.options
-	o.Addr, o.Client, o.Timeout, o.Logger = target, client, m.timeout, p.logger
+	o.Addr, o.Timeout, o.Logger = target, m.timeout, p.logger
 	o.Lifetime, o.Words, o.Cons = m.lifetime, m.words, m.cons
 	c, err := collector.New(o)
 	if err != nil {
@@ -136,7 +135,7 @@ func (p *prober) probe(w http.ResponseWriter, r *http.Request, target string, m 
 		return
 	}
 	defer c.Close()
-	page := collector.Handler(c, registry)
+	page := collector.Handler(c, prometheus.NewRegistry())
 	if heard == nil {
 		page.ServeHTTP(w, r)
 		return
