@@ -172,6 +172,21 @@ func TestTableIsConsistent(t *testing.T) {
 	}
 }
 
+// No name holds the name of a type, to which promtool objects whatever the type is.
+func TestNamesHaveNoType(t *testing.T) {
+	names := ownFamilies()
+	for _, m := range allMetrics() {
+		names = append(names, m.family)
+	}
+	for _, f := range names {
+		for part := range strings.SplitSeq(f.name, "_") {
+			if slices.Contains([]string{"counter", "gauge", "summary", "histogram", "untyped"}, part) {
+				t.Errorf("%s names a type", f.name)
+			}
+		}
+	}
+}
+
 // A server that prints every key of the table yields a page that lints clean.
 func TestWholeTable(t *testing.T) {
 	var mntr strings.Builder

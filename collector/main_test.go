@@ -70,6 +70,18 @@ func start(t testing.TB, o Options) *Collector {
 // tell how long something took.
 func get(t testing.TB, c *Collector, timeout string) string {
 	t.Helper()
+	var out strings.Builder
+	for line := range strings.Lines(raw(t, c, timeout)) {
+		if !timed.MatchString(line) {
+			out.WriteString(line)
+		}
+	}
+	return out.String()
+}
+
+// raw asks the handler of c for a page.
+func raw(t testing.TB, c *Collector, timeout string) string {
+	t.Helper()
 	request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil)
 	if timeout != "" {
 		request.Header.Set(timeoutHeader, timeout)
@@ -79,13 +91,7 @@ func get(t testing.TB, c *Collector, timeout string) string {
 	if w.Code != http.StatusOK {
 		t.Fatalf("status %d: %s", w.Code, w.Body)
 	}
-	var out strings.Builder
-	for line := range strings.Lines(w.Body.String()) {
-		if !timed.MatchString(line) {
-			out.WriteString(line)
-		}
-	}
-	return out.String()
+	return w.Body.String()
 }
 
 // pageOf returns the page of a server that answers like this.

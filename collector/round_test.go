@@ -40,10 +40,19 @@ func (s *slow) Open(ctx context.Context, addr string, word fourletter.Word) (io.
 	defer timer.Stop()
 	select {
 	case <-timer.C:
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		return s.replies.Open(ctx, addr, word)
 	case <-ctx.Done():
 		return nil, &fourletter.Error{Word: word, Addr: addr, Reason: fourletter.Timeout, Err: ctx.Err()}
 	}
+}
+
+// set changes what the server answers.
+func (s *slow) set(word fourletter.Word, reply string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.replies[word] = reply
 }
 
 func (s *slow) times() map[fourletter.Word]int {
@@ -142,7 +151,7 @@ func TestStates(t *testing.T) {
 		"serving": {
 			script{fourletter.Mntr: mntrText, fourletter.Srvr: srvrText},
 			[]string{"zookeeper_up 1", "zookeeper_serving 1", `zookeeper_server_state{state="leader"} 1`, "zookeeper_znodes 5",
-				"zookeeper_zxid_epoch 2", "zookeeper_zxid_counter 3", `zookeeper_server_info{version="3.9.5"} 1`},
+				"zookeeper_zxid_epoch 2", "zookeeper_zxid_sequence 3", `zookeeper_server_info{version="3.9.5"} 1`},
 			[]string{`zookeeper_word_success{word="ruok"}`},
 		},
 		"mntr alone": {
