@@ -144,7 +144,7 @@ func (r *report) tls(files *fourletter.TLSFiles, h *collector.Handshakes) {
 	switch ends := h.Expiry(); {
 	case ends.IsZero():
 	case time.Until(ends) < soon:
-		r.bad("renew the certificate in the server's ssl.keyStore.location and restart the server",
+		r.note("renew the certificate in the server's ssl.keyStore.location; without client.certReload=true it takes a restart of the server",
 			"the served certificate ends %s", ends.UTC().Format(time.DateTime))
 	default:
 		r.good("the served certificate is good until %s", ends.UTC().Format(time.DateTime))
