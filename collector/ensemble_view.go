@@ -3,7 +3,6 @@ package collector
 import (
 	"bytes"
 	"errors"
-	"math"
 	"strconv"
 	"time"
 
@@ -253,6 +252,3 @@ func listAdvice(list memberList) string {
 	}
 	return "The members are read from the server (conf) as soon as it serves; --ensemble.member=ID=HOST:PORT tells them beforehand."
 }
-
-// zxidsLeft returns how many transactions an epoch has left after zxid.
-func zxidsLeft(zxid uint64) uint64 { return math.MaxUint32 - zxid&math.MaxUint32 }

@@ -32,6 +32,7 @@ const (
 	environmentMetric
 	epochMetric
 	zxidMetric
+	rolloverMetric
 	successMetric
 	durationMetric
 	ageMetric
@@ -52,6 +53,7 @@ func ownFamilies() []family {
 		environmentMetric: {name: "zookeeper_environment_info", kind: gauge, help: "Java and operating system of the server; always 1."},
 		epochMetric:       {name: "zookeeper_zxid_epoch", kind: gauge, help: "Epoch of the last zxid that the server has applied; rises with every election."},
 		zxidMetric:        {name: "zookeeper_zxid_sequence", kind: gauge, help: "Number of that zxid within its epoch; at 4294967295 the ensemble elects again."},
+		rolloverMetric:    {name: "zookeeper_zxid_rollover_remaining", kind: gauge, help: "Transactions until the ensemble elects again because an epoch has no zxid left (ZOOKEEPER-1277)."},
 		successMetric:     {name: "zookeeper_word_success", kind: gauge, help: "Whether the four-letter word was answered when it was last asked; absent when this scrape has nothing of it."},
 		durationMetric:    {name: "zookeeper_word_duration_seconds", kind: gauge, help: "Time that the four-letter word took when it was last asked; absent when it didn't come to an end."},
 		ageMetric:         {name: "zookeeper_word_age_seconds", kind: gauge, help: "Time since the four-letter word was asked, for those whose answer is kept over several scrapes."},

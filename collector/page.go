@@ -74,6 +74,7 @@ func (c *Collector) writeServer(p *page, v view, all *samples) {
 	if all.hasZxid {
 		c.own(p, epochMetric, float64(all.zxid>>32))
 		c.own(p, zxidMetric, float64(all.zxid&math.MaxUint32))
+		c.own(p, rolloverMetric, float64(math.MaxUint32-all.zxid&math.MaxUint32))
 	}
 }
 
