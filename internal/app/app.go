@@ -38,7 +38,7 @@ func New(o Options) (*App, error) {
 	registry.MustRegister(
 		versioncollector.NewCollector("zkwarden"),
 		collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		&frugal{of: collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})},
 	)
 	dialer := &fourletter.Dialer{TLS: o.ZooKeeper.TLS}
 	exporter, err := newExporter(o, dialer)
