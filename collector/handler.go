@@ -80,15 +80,26 @@ func (b *buffer) encode(families []*dto.MetricFamily) error {
 	return err
 }
 
+// aside is what a source beside the server came to.
+type aside struct {
+	families []*dto.MetricFamily
+	err      error
+}
+
 // writePage writes the families of own and those of the server, which is asked
 // in the meantime, as far as its answers come before ctx ends. The end of ctx
 // doesn't end the round, which others may share. A closed collector leaves own.
 func (c *Collector) writePage(ctx context.Context, page *buffer, own prometheus.Gatherer, beside ...Source) error {
 	r, joinErr := c.join()
+	var asked sync.WaitGroup
+	asides := make([]aside, len(beside))
+	for i, source := range beside {
+		asked.Go(func() { asides[i].families, asides[i].err = source.Gather(ctx) })
+	}
 	families, err := own.Gather()
-	for _, source := range beside {
-		more, gatherErr := source.Gather(ctx)
-		families, err = append(families, more...), errors.Join(err, gatherErr)
+	asked.Wait()
+	for _, a := range asides {
+		families, err = append(families, a.families...), errors.Join(err, a.err)
 	}
 	names := make(map[string]bool, len(families))
 	for _, mf := range families {
