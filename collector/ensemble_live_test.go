@@ -18,8 +18,8 @@ func beside(t *testing.T, server *zktest.Server, o EnsembleOptions) *Ensemble {
 	return startEnsemble(t, o)
 }
 
-// awaitLines scrapes until the page has all lines, and returns it.
-func awaitLines(t *testing.T, e *Ensemble, lines ...string) string {
+// awaitLines scrapes until the page has all lines.
+func awaitLines(t *testing.T, e *Ensemble, lines ...string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -32,7 +32,7 @@ func awaitLines(t *testing.T, e *Ensemble, lines ...string) string {
 			}
 		}
 		if missing == "" {
-			return page
+			return
 		}
 		select {
 		case <-ctx.Done():

@@ -54,7 +54,7 @@ func readState(name string) (membership, error) {
 	if err != nil {
 		return membership{}, err
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // It is only read.
 	text, err := io.ReadAll(io.LimitReader(file, maxStateFile))
 	if err != nil {
 		return membership{}, err

@@ -3,6 +3,7 @@ package collector
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -13,7 +14,6 @@ import (
 	"time"
 
 	"github.com/go-kit/log"
-	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/common/expfmt"
 
 	"zkwarden/internal/fourletter"
@@ -356,7 +356,7 @@ func TestEnsembleIsClosed(t *testing.T) {
 		synctest.Wait()
 		e.Close() // Ends the round, or the bubble is stuck.
 		scrape.Wait()
-		if _, err := e.Gather(t.Context()); !cmp.Equal(err, ErrClosed, cmp.Comparer(func(a, b error) bool { return a == b })) {
+		if _, err := e.Gather(t.Context()); !errors.Is(err, ErrClosed) {
 			t.Errorf("error %v, want ErrClosed", err)
 		}
 	})

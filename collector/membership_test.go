@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -135,9 +136,15 @@ func TestQuorum(t *testing.T) {
 	observed := append(three[:3:3], Member{ID: 4, Weight: 1, Observer: true})
 	weighted := []Member{{ID: 1, Weight: 3}, {ID: 2, Weight: 1}, {ID: 3, Weight: 1}, {ID: 4, Weight: 0}}
 	sites := []Member{
-		{ID: 1, Group: 1, Weight: 1}, {ID: 2, Group: 1, Weight: 1}, {ID: 3, Group: 1, Weight: 1},
-		{ID: 4, Group: 2, Weight: 1}, {ID: 5, Group: 2, Weight: 1}, {ID: 6, Group: 2, Weight: 1},
-		{ID: 7, Group: 3, Weight: 1}, {ID: 8, Group: 3, Weight: 1}, {ID: 9, Group: 3, Weight: 1},
+		{ID: 1, Group: 1, Weight: 1},
+		{ID: 2, Group: 1, Weight: 1},
+		{ID: 3, Group: 1, Weight: 1},
+		{ID: 4, Group: 2, Weight: 1},
+		{ID: 5, Group: 2, Weight: 1},
+		{ID: 6, Group: 2, Weight: 1},
+		{ID: 7, Group: 3, Weight: 1},
+		{ID: 8, Group: 3, Weight: 1},
+		{ID: 9, Group: 3, Weight: 1},
 		{ID: 10, Group: 4, Weight: 0},
 	}
 	for name, tc := range map[string]struct {
@@ -168,14 +175,7 @@ func TestQuorum(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := membership{members: tc.members}
-			in := func(m Member) bool {
-				for _, id := range tc.in {
-					if id == m.ID {
-						return true
-					}
-				}
-				return false
-			}
+			in := func(m Member) bool { return slices.Contains(tc.in, m.ID) }
 			if got := m.isQuorum(in); got != tc.want {
 				t.Errorf("quorum %t, want %t", got, tc.want)
 			}

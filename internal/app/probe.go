@@ -134,7 +134,7 @@ func (p *prober) probe(w http.ResponseWriter, r *http.Request, target string, m 
 		answer(w, http.StatusInternalServerError, err.Error())
 		return
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }() // Always nil.
 	page := collector.Handler(c, prometheus.NewRegistry())
 	if heard == nil {
 		page.ServeHTTP(w, r)

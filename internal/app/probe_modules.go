@@ -38,7 +38,7 @@ func readModules(name string, timeout time.Duration) (map[string]module, error) 
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // It is only read.
 	text, err := io.ReadAll(io.LimitReader(file, maxModulesFile+1))
 	if err != nil {
 		return nil, err

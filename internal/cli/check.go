@@ -88,7 +88,7 @@ func (r *report) server(ctx context.Context, o CheckOptions) error {
 	if err != nil {
 		return err
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }() // Always nil.
 	status, err := c.Look(ctx)
 	if err != nil {
 		return err
@@ -182,7 +182,7 @@ func (r *report) ensemble(ctx context.Context, o CheckOptions) error {
 	if err != nil {
 		return err
 	}
-	defer e.Close()
+	defer func() { _ = e.Close() }() // Always nil.
 	// The first round learns the roles that the server tells, the second uses them.
 	if _, err := e.Look(ctx); err != nil {
 		return err
