@@ -270,6 +270,12 @@ func TestNewRefuses(t *testing.T) {
 	for name, o := range map[string]Options{
 		"address without a port": {Addr: "localhost"},
 		"negative timeout":       {Addr: "localhost:2181", Timeout: -1},
+		"negative interval":      {Addr: "localhost:2181", SlowInterval: -1},
+		"negative namespaces":    {Addr: "localhost:2181", NamespacesMax: -1},
+		"negative addresses":     {Addr: "localhost:2181", ConsTop: -1},
+		"glob that is none":      {Addr: "localhost:2181", NamespacesDeny: []string{"a["}},
+		"names nobody has":       {Addr: "localhost:2181", Compat: "native"},
+		"word that is no option": {Addr: "localhost:2181", Words: []fourletter.Word{fourletter.Mntr}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := New(o); err == nil {

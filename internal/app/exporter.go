@@ -45,12 +45,15 @@ func newExporter(o Options, dialer *fourletter.Dialer) (_ *exporter, err error) 
 	e := &exporter{}
 	scrape := o.Collector
 	scrape.Addr, scrape.Timeout, scrape.Logger = o.ZooKeeper.Addresses[0], o.ZooKeeper.Timeout, o.Logger
-	scrape.Client, scrape.Handshakes = clientOf(dialer)
+	var client *fourletter.Client
+	client, scrape.Handshakes = clientOf(dialer)
+	asker := &shared{addr: scrape.Addr, own: client, others: &fourletter.Client{Dialer: dialer}}
+	scrape.Client = asker
 	if e.server, err = collector.New(scrape); err != nil {
 		return nil, err
 	}
 	e.ensemble, err = collector.NewEnsemble(collector.EnsembleOptions{
-		Addr: o.ZooKeeper.Addresses[0], Client: &fourletter.Client{Dialer: dialer}, Secure: dialer.TLS != nil,
+		Addr: scrape.Addr, Client: asker, Secure: dialer.TLS != nil,
 		Timeout: o.Ensemble.Timeout, Members: o.Ensemble.Members, StateFile: o.stateFile(), Logger: o.Logger,
 	})
 	if err != nil {
