@@ -87,32 +87,29 @@ func spawn(t testing.TB, listen, binary string, args ...string) *process {
 	return p
 }
 
-func (p *process) scrape() error {
-	_, err := p.page()
-	return err
-}
+// scrape asks for the page and throws it away, as whoever measures it does.
+func (p *process) scrape() error { return p.fetch(io.Discard) }
 
-func (p *process) page() (string, error) {
+func (p *process) fetch(page io.Writer) error {
 	response, err := p.client.Get(p.url)
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err == nil && response.StatusCode != http.StatusOK {
+	if _, err = io.Copy(page, response.Body); err == nil && response.StatusCode != http.StatusOK {
 		err = fmt.Errorf("status %s", response.Status)
 	}
-	return string(text), err
+	return err
 }
 
 // value returns that of a series without labels, or 0 where the page has none.
 func (p *process) value(t testing.TB, name string) float64 {
 	t.Helper()
-	page, err := p.page()
-	if err != nil {
+	var page strings.Builder
+	if err := p.fetch(&page); err != nil {
 		t.Fatal(err)
 	}
-	for line := range strings.Lines(page) {
+	for line := range strings.Lines(page.String()) {
 		if text, ok := strings.CutPrefix(line, name+" "); ok {
 			v, _ := strconv.ParseFloat(strings.TrimSpace(text), 64)
 			return v

@@ -72,9 +72,8 @@ func (c *Collector) run(r *round) {
 	ctx, cancel := context.WithTimeout(c.ctx, c.options.Timeout)
 	defer cancel()
 	var asked sync.WaitGroup
-	for _, word := range everyRound() {
-		asked.Go(func() { r.put(c.ask(ctx, word, "")) })
-	}
+	asked.Go(func() { r.put(c.ask(ctx, fourletter.Srvr, "")) })
+	r.put(c.ask(ctx, fourletter.Mntr, ""))
 	asked.Wait()
 	v := r.view()
 	all := c.said(v)
