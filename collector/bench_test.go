@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-kit/log"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"zkwarden/internal/fourletter"
@@ -132,4 +133,14 @@ func BenchmarkWrite(b *testing.B) {
 		text = c.write(text[:0], v, all, func(string) bool { return false })
 	}
 	b.SetBytes(int64(len(text)))
+}
+
+// BenchmarkNew is what each probe of another server costs beside its round.
+func BenchmarkNew(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := New(Options{Addr: "127.0.0.1:2181", Logger: log.NewNopLogger()}); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

@@ -1,8 +1,6 @@
 package collector
 
 import (
-	"strings"
-
 	dto "github.com/prometheus/client_model/go"
 )
 
@@ -14,9 +12,9 @@ type family struct {
 	header string // The lines HELP and TYPE; empty until the family is in a table.
 }
 
+// render writes the header. No help has what would have to be escaped.
 func (f *family) render() {
-	help := strings.NewReplacer(`\`, `\\`, "\n", `\n`).Replace(f.help)
-	f.header = "# HELP " + f.name + " " + help + "\n# TYPE " + f.name + " " + f.kind.typeName() + "\n"
+	f.header = "# HELP " + f.name + " " + f.help + "\n# TYPE " + f.name + " " + f.kind.typeName() + "\n"
 }
 
 // own is a metric that no single key of a word stands for: how the server is,

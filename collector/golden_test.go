@@ -172,13 +172,17 @@ func TestTableIsConsistent(t *testing.T) {
 	}
 }
 
-// No name holds the name of a type, to which promtool objects whatever the type is.
-func TestNamesHaveNoType(t *testing.T) {
+// No name holds the name of a type, to which promtool objects whatever the type
+// is, and no help what the format would have to escape.
+func TestNamesAndHelp(t *testing.T) {
 	names := ownFamilies()
 	for _, m := range allMetrics() {
 		names = append(names, m.family)
 	}
 	for _, f := range names {
+		if strings.ContainsAny(f.help, "\\\n") {
+			t.Errorf("help of %s would have to be escaped", f.name)
+		}
 		for part := range strings.SplitSeq(f.name, "_") {
 			if slices.Contains([]string{"counter", "gauge", "summary", "histogram", "untyped"}, part) {
 				t.Errorf("%s names a type", f.name)

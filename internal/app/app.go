@@ -37,7 +37,7 @@ func New(o Options) (*App, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
 		versioncollector.NewCollector("zkwarden"),
-		collectors.NewGoCollector(),
+		&frugal{of: collectors.NewGoCollector()},
 		&frugal{of: collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})},
 	)
 	dialer := &fourletter.Dialer{TLS: o.ZooKeeper.TLS}

@@ -11,8 +11,8 @@ import (
 // frugalAge is how old the metrics of a frugal collector can get.
 const frugalAge = time.Second
 
-// frugal keeps the metrics of another collector for a moment. Those of the
-// process take longer to read than the server takes to answer mntr.
+// frugal keeps the metrics of another collector for a moment. Those of Go and the
+// process take about as long to read as the server takes to answer mntr.
 type frugal struct {
 	of prometheus.Collector
 
