@@ -55,6 +55,16 @@ func TestMembershipOfConf(t *testing.T) {
 		"only a secure port": {conf: strings.Replace(staticConf, "clientPort=2181", "clientPort=-1", 1), want: []Member{
 			{ID: 1, Addr: "own:2181", Weight: 1}, {ID: 2, Weight: 1}, {ID: 3, Weight: 1, Observer: true},
 		}},
+		"server without a group": {conf: strings.Replace(sharedConf, "group.2=3\n", "", 1), want: []Member{
+			{ID: 1, Addr: "own:2181", Group: 1, Weight: 2},
+			{ID: 2, Group: 1, Weight: 1},
+			{ID: 3, Weight: 0},
+		}},
+		"server without a group, of some weight": {conf: strings.NewReplacer("group.2=3\n", "", "weight.3=0", "weight.3=5").Replace(sharedConf), want: []Member{
+			{ID: 1, Addr: "own:2181", Group: 1, Weight: 2},
+			{ID: 2, Group: 1, Weight: 1},
+			{ID: 3, Weight: 0},
+		}},
 		"standalone": {conf: "clientPort=2181\nserverId=0\n", want: []Member{{ID: 0, Addr: "own:2181", Weight: 1}}},
 	} {
 		t.Run(name, func(t *testing.T) {
