@@ -334,3 +334,30 @@ func TestLiveProbeTLS(t *testing.T) {
 	}
 	has(t, probe(t, p, url.Values{"target": {server.Addr()}}).Body.String(), "zookeeper_up 1")
 }
+
+// The example of the docs is one that works.
+func TestModulesOfTheDocs(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "ensemble.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, _ := strings.Cut(string(text), "```yaml\nmodules:")
+	example, _, _ = strings.Cut(example, "```")
+	modules, err := readModules(writeModules(t, "modules:"+example), time.Second)
+	if err != nil || len(modules) != 2 || modules["secure"].tls.ServerName != "zookeeper.example" {
+		t.Errorf("modules %+v, %v", modules, err)
+	}
+}
+
+// Every cause of a failed handshake is explained.
+func TestCausesOfTheDocs(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "ensemble.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, cause := range fourletter.Causes() {
+		if !strings.Contains(string(text), "`"+string(cause)+"`") {
+			t.Errorf("docs lack the cause %s", cause)
+		}
+	}
+}
