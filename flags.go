@@ -37,7 +37,6 @@ type flags struct {
 	timeout   time.Duration
 	ensemble  string
 	minTLS    string
-	skipTLS   bool
 	logLevel  string
 	logFormat string
 
@@ -76,8 +75,8 @@ func newFlags() *flags {
 	f.exporterFlags()
 	f.treeFlags()
 	f.watchFlags()
-	f.healthFlags()
 	f.checkFlags()
+	f.healthFlags()
 	return f
 }
 
@@ -93,7 +92,8 @@ func (f *flags) connection() {
 		StringVar(&f.tlsFiles.ServerName)
 	f.app.Flag("zookeeper.tls-min-version", "Oldest version of TLS to speak: 1.0, 1.1, 1.2 or 1.3.").
 		Default("1.2").EnumVar(&f.minTLS, "1.0", "1.1", "1.2", "1.3")
-	f.app.Flag("zookeeper.tls-insecure-skip-verify", "Believe any certificate. Whoever is in between can then answer in ZooKeeper's place.").BoolVar(&f.skipTLS)
+	f.app.Flag("zookeeper.tls-insecure-skip-verify", "Believe any certificate. Whoever is in between can then answer in ZooKeeper's place.").
+		BoolVar(&f.tlsFiles.InsecureSkipVerify)
 	f.app.Flag("zookeeper.timeout", "How long a scrape of the server may take, and how long a command waits for a session.").
 		Default("3s").DurationVar(&f.timeout)
 	f.app.Flag("ensemble.name", "Name of the ensemble, written to every audit record. Required for auditing.").PlaceHolder("NAME").StringVar(&f.ensemble)
@@ -154,10 +154,10 @@ func (f *flags) parse(args []string, stdout io.Writer) (string, error) {
 	if err != nil {
 		return "", usageError{err}
 	}
-	if f.addresses, err = app.ParseAddresses(f.addresses); err != nil {
+	if err := f.parseMembers(); err != nil {
 		return "", usageError{err}
 	}
-	if err := f.parseMembers(); err != nil {
+	if f.addresses, err = app.ParseAddresses(f.addresses); err != nil {
 		return "", usageError{err}
 	}
 	return chosen, f.checkTLS()
@@ -165,7 +165,7 @@ func (f *flags) parse(args []string, stdout io.Writer) (string, error) {
 
 func (f *flags) checkTLS() error {
 	switch {
-	case !f.tls && (f.skipTLS || f.tlsFiles != (fourletter.TLSFiles{})):
+	case !f.tls && f.tlsFiles != (fourletter.TLSFiles{}):
 		return usageError{errTLSOff}
 	case (f.tlsFiles.CertFile == "") != (f.tlsFiles.KeyFile == ""):
 		return usageError{errTLSPair}
@@ -178,7 +178,6 @@ func (f *flags) dialer() *fourletter.Dialer {
 		return &fourletter.Dialer{}
 	}
 	files := f.tlsFiles
-	files.InsecureSkipVerify = f.skipTLS
 	files.MinVersion, _ = fourletter.ParseTLSVersion(f.minTLS) // The flag takes nothing else.
 	return &fourletter.Dialer{TLS: &files}
 }
