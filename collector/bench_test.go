@@ -66,6 +66,7 @@ type turn struct {
 }
 
 func (u *turn) measure(b *testing.B) {
+	b.Helper()
 	begin := time.Now()
 	if err := u.take(); err != nil {
 		b.Fatal(err)
@@ -74,6 +75,7 @@ func (u *turn) measure(b *testing.B) {
 }
 
 func (u *turn) begin(b *testing.B) {
+	b.Helper()
 	u.took = nil
 	if u.process != nil {
 		u.cpu, u.mallocs = u.process.cpu(b), u.process.value(b, "go_memstats_mallocs_total")
@@ -81,6 +83,7 @@ func (u *turn) begin(b *testing.B) {
 }
 
 func (u *turn) report(b *testing.B, base *turn) {
+	b.Helper()
 	slices.Sort(u.took)
 	n := len(u.took)
 	median := u.took[n/2]

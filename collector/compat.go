@@ -25,8 +25,15 @@ type compatLine struct {
 
 func compatLines() []compatLine {
 	return []compatLine{
-		{"avg_", avg}, {"min_", minimum}, {"max_", maximum}, {"cnt_", count}, {"sum_", sum},
-		{"p50_", p50}, {"p95_", p95}, {"p99_", p99}, {"p999_", p999},
+		{"avg_", avg},
+		{"min_", minimum},
+		{"max_", maximum},
+		{"cnt_", count},
+		{"sum_", sum},
+		{"p50_", p50},
+		{"p95_", p95},
+		{"p99_", p99},
+		{"p999_", p999},
 	}
 }
 

@@ -132,6 +132,7 @@ func lint(t testing.TB, c *Collector) {
 }
 
 func gatherer(t testing.TB, c *Collector) prometheus.Gatherer {
+	t.Helper()
 	return prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
 		parser := expfmt.NewTextParser(model.LegacyValidation)
 		families, err := parser.TextToMetricFamilies(strings.NewReader(get(t, c, "")))
@@ -232,5 +233,6 @@ func TestWholeTable(t *testing.T) {
 
 // gathererOnce gathers as the handler does, and returns what it would leave out.
 func gathererOnce(t testing.TB, c *Collector) ([]*dto.MetricFamily, error) {
+	t.Helper()
 	return prometheus.Gatherers{gatherer(t, c)}.Gather()
 }

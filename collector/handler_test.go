@@ -151,7 +151,7 @@ func TestFloodMemory(t *testing.T) {
 			return
 		}
 		out := bufio.NewWriter(conn)
-		defer out.Flush()
+		defer func() { _ = out.Flush() }()
 		for i := range namespaces {
 			for _, set := range []string{"read_per_namespace", "write_per_namespace"} {
 				for _, part := range []string{"avg", "min", "max", "cnt", "sum"} {

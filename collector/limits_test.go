@@ -83,8 +83,10 @@ const summaries3 = "zk_version\t3.9.5-x, built\nzk_server_state\tfollower\nzk_av
 	"zk_avg_app_write_per_namespace\t4.0\nzk_cnt_app_write_per_namespace\t1\nzk_sum_app_write_per_namespace\t4\nzk_learners\t2\n"
 
 func TestLifetime(t *testing.T) {
-	names := []string{"zookeeper_avg_latency_seconds", "zookeeper_read_latency_seconds", "zookeeper_read_latency_lifetime_avg_seconds",
-		"zookeeper_namespace_write_lifetime_avg_bytes", "zookeeper_fsync_lifetime_avg_seconds"}
+	names := []string{
+		"zookeeper_avg_latency_seconds", "zookeeper_read_latency_seconds", "zookeeper_read_latency_lifetime_avg_seconds",
+		"zookeeper_namespace_write_lifetime_avg_bytes", "zookeeper_fsync_lifetime_avg_seconds",
+	}
 	replies := script{fourletter.Mntr: summaries3}
 	lacks(t, pageOf(t, replies), names...)
 	c := start(t, Options{Client: replies, Lifetime: true})
@@ -109,9 +111,11 @@ func TestCompat(t *testing.T) {
 	}{
 		"follower": {
 			script{fourletter.Mntr: summaries3},
-			[]string{"zk_up 1", "zk_ruok 1", "zk_server_leader 0", `zk_version{version="3.9.5"} 1`, `zk_server_state{state="follower"} 1`,
+			[]string{
+				"zk_up 1", "zk_ruok 1", "zk_server_leader 0", `zk_version{version="3.9.5"} 1`, `zk_server_state{state="follower"} 1`,
 				"zk_followers 2", "zk_learners 2", "zk_avg_latency 1.5", "zk_uptime 9300", "zk_sum_readlatency 9", "zk_cnt_readlatency 2",
-				"zk_p999_readlatency 8", "zk_min_fsynctime 0", "zookeeper_uptime_seconds 9.3"},
+				"zk_p999_readlatency 8", "zk_min_fsynctime 0", "zookeeper_uptime_seconds 9.3",
+			},
 			[]string{"zookeeper_avg_latency_seconds", "zookeeper_read_latency_lifetime_avg_seconds", "zk_fsynctime"},
 		},
 		"leader": {script{fourletter.Mntr: mntrText}, []string{"zk_up 1", "zk_server_leader 1", "zk_znode_count 5"}, []string{"zk_followers"}},

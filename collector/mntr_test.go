@@ -236,6 +236,7 @@ func FuzzMntr(f *testing.F) {
 }
 
 func seed(f *testing.F, word fourletter.Word) {
+	f.Helper()
 	for _, dir := range recordings(f) {
 		reply, err := os.ReadFile(filepath.Join(dir, word.String()+".txt"))
 		if errors.Is(err, fs.ErrNotExist) {

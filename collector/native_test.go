@@ -38,7 +38,7 @@ func nativeRules() []nativeRule {
 		switch {
 		case m.word != fourletter.Mntr || m.kind == text || m.value != "":
 			continue
-		case m.since == "ClickHouse Keeper" || !releaseOf(m.since).before(3, 10, 0):
+		case m.since == "ClickHouse Keeper" || !releaseOf(m.since).before(release{3, 10, 0}):
 			continue
 		case m.key == "followers" || m.key == "fsync_threshold_exceed_count":
 			continue // Of 3.4 and 3.5, which have no metrics providers.

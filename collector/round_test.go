@@ -150,8 +150,10 @@ func TestStates(t *testing.T) {
 	}{
 		"serving": {
 			script{fourletter.Mntr: mntrText, fourletter.Srvr: srvrText},
-			[]string{"zookeeper_up 1", "zookeeper_serving 1", `zookeeper_server_state{state="leader"} 1`, "zookeeper_znodes 5",
-				"zookeeper_zxid_epoch 2", "zookeeper_zxid_sequence 3", `zookeeper_server_info{version="3.9.5"} 1`},
+			[]string{
+				"zookeeper_up 1", "zookeeper_serving 1", `zookeeper_server_state{state="leader"} 1`, "zookeeper_znodes 5",
+				"zookeeper_zxid_epoch 2", "zookeeper_zxid_sequence 3", `zookeeper_server_info{version="3.9.5"} 1`,
+			},
 			[]string{`zookeeper_word_success{word="ruok"}`},
 		},
 		"mntr alone": {
@@ -161,38 +163,50 @@ func TestStates(t *testing.T) {
 		},
 		"srvr alone": {
 			script{fourletter.Srvr: srvrText},
-			[]string{"zookeeper_up 1", "zookeeper_serving 1", `zookeeper_server_state{state="leader"} 1`, "zookeeper_znodes 6",
-				"zookeeper_zxid_epoch 2", `zookeeper_server_info{version="3.9.5"} 1`},
+			[]string{
+				"zookeeper_up 1", "zookeeper_serving 1", `zookeeper_server_state{state="leader"} 1`, "zookeeper_znodes 6",
+				"zookeeper_zxid_epoch 2", `zookeeper_server_info{version="3.9.5"} 1`,
+			},
 			[]string{"zkwarden_mntr_unknown_keys"},
 		},
 		"mntr cut": {
 			script{fourletter.Mntr: mntrText + "zk_watch_count\t1", fourletter.Srvr: srvrText},
-			[]string{"zookeeper_up 1", "zookeeper_serving 1", "zookeeper_znodes 5", `zookeeper_word_failure{reason="truncated",word="mntr"} 1`,
-				`zookeeper_word_success{word="mntr"} 0`},
+			[]string{
+				"zookeeper_up 1", "zookeeper_serving 1", "zookeeper_znodes 5", `zookeeper_word_failure{reason="truncated",word="mntr"} 1`,
+				`zookeeper_word_success{word="mntr"} 0`,
+			},
 			[]string{"zookeeper_watches"},
 		},
 		"one word says not serving, the other leader": {
 			script{fourletter.Mntr: notServing, fourletter.Srvr: srvrText},
-			[]string{"zookeeper_up 1", "zookeeper_serving 0", `zookeeper_server_state{state="not_serving"} 1`, `zookeeper_server_state{state="leader"} 0`}, nil,
+			[]string{"zookeeper_up 1", "zookeeper_serving 0", `zookeeper_server_state{state="not_serving"} 1`, `zookeeper_server_state{state="leader"} 0`},
+			nil,
 		},
 		"mode that nobody knows": {
 			script{fourletter.Mntr: "zk_server_state\tking\n"},
-			[]string{"zookeeper_up 1", "zookeeper_serving 0", `zookeeper_server_state{state="unknown"} 1`}, nil,
+			[]string{"zookeeper_up 1", "zookeeper_serving 0", `zookeeper_server_state{state="unknown"} 1`},
+			nil,
 		},
 		"imok and nothing else": {
 			script{fourletter.Mntr: "what?\n", fourletter.Srvr: "what?\n", fourletter.Ruok: "imok"},
-			[]string{"zookeeper_up 1", "zookeeper_serving 0", `zookeeper_server_state{state="unknown"} 1`, `zookeeper_word_success{word="ruok"} 1`,
-				`zookeeper_word_failure{reason="parse",word="mntr"} 1`}, nil,
+			[]string{
+				"zookeeper_up 1", "zookeeper_serving 0", `zookeeper_server_state{state="unknown"} 1`, `zookeeper_word_success{word="ruok"} 1`,
+				`zookeeper_word_failure{reason="parse",word="mntr"} 1`,
+			},
+			nil,
 		},
 		"garbage": {
 			script{fourletter.Mntr: "what?\n", fourletter.Srvr: "what?\n", fourletter.Ruok: "imokay"},
-			[]string{"zookeeper_up 0", "zookeeper_serving 0", `zookeeper_word_failure{reason="parse",word="ruok"} 1`}, nil,
+			[]string{"zookeeper_up 0", "zookeeper_serving 0", `zookeeper_word_failure{reason="parse",word="ruok"} 1`},
+			nil,
 		},
 		"nobody there": {
 			script{},
-			[]string{"zookeeper_up 0", "zookeeper_serving 0", `zookeeper_server_state{state="unknown"} 1`,
+			[]string{
+				"zookeeper_up 0", "zookeeper_serving 0", `zookeeper_server_state{state="unknown"} 1`,
 				`zookeeper_word_failure{reason="refused",word="mntr"} 1`, `zookeeper_word_failures_total{reason="refused",word="ruok"} 1`,
-				`zookeeper_word_failures_total{reason="tls",word="mntr"} 0`},
+				`zookeeper_word_failures_total{reason="tls",word="mntr"} 0`,
+			},
 			[]string{"zookeeper_znodes", "zookeeper_server_info"},
 		},
 	} {

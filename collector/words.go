@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -134,7 +135,7 @@ func readDirs(r io.Reader, s *samples, version string) (int, error) {
 // in conf and dirs, as releases before 3.8.4 and 3.9.2 do (ZOOKEEPER-4730).
 func dirsSwapped(version string) bool {
 	r := releaseOf(version)
-	return r.before(3, 8, 4) || !r.before(3, 9, 0) && r.before(3, 9, 2)
+	return r.before(release{3, 8, 4}) || !r.before(release{3, 9, 0}) && r.before(release{3, 9, 2})
 }
 
 // readWchs reads "N connections watching M paths" and "Total watches:K".
@@ -216,6 +217,4 @@ func releaseOf(version string) release {
 	return r
 }
 
-func (r release) before(major, minor, patch int) bool {
-	return cmp.Or(cmp.Compare(r[0], major), cmp.Compare(r[1], minor), cmp.Compare(r[2], patch)) < 0
-}
+func (r release) before(other release) bool { return slices.Compare(r[:], other[:]) < 0 }

@@ -64,8 +64,10 @@ func TestWords(t *testing.T) {
 		"conf": {
 			word:  fourletter.Conf,
 			reply: "clientPort=2181\ntickTime=500\nmaxClientCnxns=60\nminSessionTimeout=1000\nclientPortListenBacklog=-1\nserverId=3\n",
-			want: map[string]float64{"config_tick_seconds": 0.5, "config_max_client_connections": 60,
-				"config_min_session_timeout_seconds": 1, "config_server_id": 3},
+			want: map[string]float64{
+				"config_tick_seconds": 0.5, "config_max_client_connections": 60,
+				"config_min_session_timeout_seconds": 1, "config_server_id": 3,
+			},
 		},
 		"conf of 3.7.2": {
 			word: fourletter.Conf, reply: "clientPort=2181\ndataDirSize=67108880\ndataLogSize=618\n", version: "3.7.2-x", want: right,
