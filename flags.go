@@ -57,7 +57,7 @@ type flags struct {
 	healthCommand *kingpin.CmdClause
 	health        cli.HealthOptions
 
-	checkCommand *kingpin.CmdClause
+	checkClause *kingpin.CmdClause
 }
 
 func newFlags() *flags {

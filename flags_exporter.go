@@ -54,7 +54,7 @@ func (f *flags) exporterFlags() {
 }
 
 func (f *flags) checkFlags() {
-	f.checkCommand = f.app.Command("check", "Tell what would not work with this server, and the line of configuration that fixes it.")
+	f.checkClause = f.app.Command("check", "Tell what would not work with this server, and the line of configuration that fixes it.")
 }
 
 func (f *flags) checkOptions() cli.CheckOptions {

@@ -70,7 +70,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 		return cli.Watch(ctx, f.watchOptions(stdout), stdout)
 	case f.healthCommand.FullCommand():
 		return cli.Health(ctx, f.healthOptions())
-	case f.checkCommand.FullCommand():
+	case f.checkClause.FullCommand():
 		return cli.Check(ctx, f.checkOptions(), stdout)
 	}
 	return usageError{fmt.Errorf("unknown command %q", chosen)}
