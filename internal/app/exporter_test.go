@@ -15,9 +15,9 @@ import (
 	"zkwarden/internal/zktest"
 )
 
-// startExporter runs a sidecar that audits nothing, until the test ends, and
+// startSidecar runs a sidecar that audits nothing, until the test ends, and
 // returns the URL of its pages.
-func startExporter(t *testing.T, change func(*Options), addrs ...string) string {
+func startSidecar(t *testing.T, change func(*Options), addrs ...string) string {
 	t.Helper()
 	o := auditOptions("", io.Discard, addrs)
 	change(&o)
@@ -37,7 +37,7 @@ func startExporter(t *testing.T, change func(*Options), addrs ...string) string 
 	return "http://" + a.Addr().String()
 }
 
-func page(t *testing.T, url string) string {
+func bodyOf(t *testing.T, url string) string {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	if err != nil {
@@ -56,12 +56,12 @@ func page(t *testing.T, url string) string {
 	return string(body)
 }
 
-// awaitPage reads the page until it has every line.
-func awaitPage(t *testing.T, url string, lines ...string) {
+// awaitBody reads the page until it has every line.
+func awaitBody(t *testing.T, url string, lines ...string) {
 	t.Helper()
 	deadline := time.After(patience)
 	for {
-		text, missing := "\n"+page(t, url), ""
+		text, missing := "\n"+bodyOf(t, url), ""
 		for _, line := range lines {
 			if !strings.Contains(text, "\n"+line+"\n") {
 				missing = line
@@ -89,11 +89,11 @@ func TestLiveSidecarsLoseQuorum(t *testing.T) {
 	}
 	sidecars := map[int]string{}
 	for _, server := range ensemble.Servers() {
-		sidecars[server.ID()] = startExporter(t, func(o *Options) { o.Ensemble.Members = members }, server.Addr())
-		has(t, page(t, sidecars[server.ID()]+"/metrics"), "zookeeper_ensemble_quorum 1", "zookeeper_ensemble_leaders 1",
+		sidecars[server.ID()] = startSidecar(t, func(o *Options) { o.Ensemble.Members = members }, server.Addr())
+		has(t, bodyOf(t, sidecars[server.ID()]+"/metrics"), "zookeeper_ensemble_quorum 1", "zookeeper_ensemble_leaders 1",
 			"zookeeper_ensemble_voters_serving 3", "zookeeper_ensemble_failures_tolerable 1")
 	}
-	if text := page(t, sidecars[1]); !strings.Contains(text, "3 of 3 voters serve, 1 more can fail") {
+	if text := bodyOf(t, sidecars[1]); !strings.Contains(text, "3 of 3 voters serve, 1 more can fail") {
 		t.Errorf("landing page:\n%s", text)
 	}
 
@@ -107,12 +107,12 @@ func TestLiveSidecarsLoseQuorum(t *testing.T) {
 			server.Kill()
 		}
 	}
-	has(t, page(t, sidecars[survivor.ID()]+"/metrics"), "zookeeper_ensemble_quorum 0")
+	has(t, bodyOf(t, sidecars[survivor.ID()]+"/metrics"), "zookeeper_ensemble_quorum 0")
 	for _, sidecar := range sidecars {
-		text := page(t, sidecar+"/metrics")
+		text := bodyOf(t, sidecar+"/metrics")
 		has(t, text, "zookeeper_ensemble_quorum 0", "zookeeper_ensemble_leaders 0", `zookeeper_server_state{state="leader"} 0`)
 	}
-	text := page(t, sidecars[survivor.ID()])
+	text := bodyOf(t, sidecars[survivor.ID()])
 	if !strings.Contains(text, "0 of 3 voters serve") || !strings.Contains(text, "check that a majority of the voters is up") {
 		t.Errorf("landing page:\n%s", text)
 	}
@@ -125,16 +125,16 @@ func TestLiveSidecarsLoseQuorum(t *testing.T) {
 		}
 	}
 	for _, sidecar := range sidecars {
-		awaitPage(t, sidecar+"/metrics", "zookeeper_ensemble_quorum 1", "zookeeper_ensemble_leaders 1", "zookeeper_ensemble_failures_tolerable 1")
+		awaitBody(t, sidecar+"/metrics", "zookeeper_ensemble_quorum 1", "zookeeper_ensemble_leaders 1", "zookeeper_ensemble_failures_tolerable 1")
 	}
 }
 
 func TestExporterOverHTTP(t *testing.T) {
-	own := fakeServer(t, say(leaderAnswers()))
-	url := startExporter(t, func(*Options) {}, own)
-	has(t, page(t, url+"/metrics"), "zookeeper_up 1", "zookeeper_ensemble_members 1")
-	has(t, page(t, url+"/probe?target="+own), "zookeeper_up 1")
-	has(t, page(t, url+"/probe"), "want one parameter target=HOST:PORT, have 0")
+	own := fakeServer(t, replying(leaderAnswers()))
+	url := startSidecar(t, func(*Options) {}, own)
+	has(t, bodyOf(t, url+"/metrics"), "zookeeper_up 1", "zookeeper_ensemble_members 1")
+	has(t, bodyOf(t, url+"/probe?target="+own), "zookeeper_up 1")
+	has(t, bodyOf(t, url+"/probe"), "want one parameter target=HOST:PORT, have 0")
 }
 
 // Whoever turns verification off reads of it in the log.

@@ -51,7 +51,7 @@ func fakeServer(t *testing.T, answers func(word string) string) string {
 	return listener.Addr().String()
 }
 
-func say(answers map[string]string) func(string) string {
+func replying(answers map[string]string) func(string) string {
 	return func(word string) string { return answers[word] }
 }
 
@@ -98,7 +98,7 @@ func has(t *testing.T, page string, lines ...string) {
 }
 
 func TestProbe(t *testing.T) {
-	own, other := fakeServer(t, say(leaderAnswers())), fakeServer(t, say(leaderAnswers()))
+	own, other := fakeServer(t, replying(leaderAnswers())), fakeServer(t, replying(leaderAnswers()))
 	dead := closedPort(t)
 	p := probing(t, Options{
 		ZooKeeper: ZooKeeper{Addresses: []string{own}},
@@ -204,7 +204,7 @@ func TestProbesAreCapped(t *testing.T) {
 }
 
 func TestProbeDebug(t *testing.T) {
-	own := fakeServer(t, say(leaderAnswers()))
+	own := fakeServer(t, replying(leaderAnswers()))
 	file := writeModules(t, "modules:\n  all:\n    words: [conf, cons, envi]\n    lifetime: true\n")
 	p := probing(t, Options{ZooKeeper: ZooKeeper{Addresses: []string{own}}, Probe: Probe{ConfigFile: file}})
 	page := probe(t, p, url.Values{"target": {own}, "module": {"all"}, "debug": {"true"}}).Body.String()
