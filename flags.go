@@ -14,6 +14,7 @@ import (
 	"gopkg.in/alecthomas/kingpin.v2"
 
 	"zkwarden/audit/policy"
+	"zkwarden/collector"
 	"zkwarden/internal/app"
 	"zkwarden/internal/cli"
 	"zkwarden/internal/fourletter"
@@ -39,12 +40,17 @@ type flags struct {
 	tlsFiles  fourletter.TLSFiles
 	timeout   time.Duration
 	ensemble  string
+	minTLS    string
 	logLevel  string
 	logFormat string
 
 	runCommand *kingpin.CmdClause
 	run        app.Options
-	level      string
+
+	members         []string // As given.
+	ensembleMembers []collector.Member
+	ensembleTimeout time.Duration
+	level           string
 
 	treeCommand *kingpin.CmdClause
 	tree        cli.TreeOptions
@@ -54,6 +60,8 @@ type flags struct {
 
 	healthCommand *kingpin.CmdClause
 	health        cli.HealthOptions
+
+	checkClause *kingpin.CmdClause
 }
 
 func newFlags() *flags {
@@ -69,9 +77,12 @@ func newFlags() *flags {
 	f.app.HelpFlag.NoEnvar()
 	f.app.VersionFlag.NoEnvar()
 	f.connection()
+	f.ensembleFlags()
 	f.runFlags()
+	f.exporterFlags()
 	f.treeFlags()
 	f.watchFlags()
+	f.checkFlags()
 	f.healthFlags()
 	nameCulprits(f.app)
 	return f
@@ -87,6 +98,10 @@ func (f *flags) connection() {
 	f.app.Flag("zookeeper.tls-key-file", "PEM file with the client certificate's key.").PlaceHolder("FILE").StringVar(&f.tlsFiles.KeyFile)
 	f.app.Flag("zookeeper.tls-server-name", "Name that the servers' certificates must have; the host that is dialled by default.").PlaceHolder("NAME").
 		StringVar(&f.tlsFiles.ServerName)
+	f.app.Flag("zookeeper.tls-min-version", "Oldest version of TLS to speak: 1.0, 1.1, 1.2 or 1.3.").
+		Default("1.2").EnumVar(&f.minTLS, "1.0", "1.1", "1.2", "1.3")
+	f.app.Flag("zookeeper.tls-insecure-skip-verify", "Believe any certificate. Whoever is in between can then answer in ZooKeeper's place.").
+		BoolVar(&f.tlsFiles.InsecureSkipVerify)
 	f.app.Flag("zookeeper.timeout", "How long a scrape of the server may take, and how long a command waits for a session.").
 		Default("3s").DurationVar(&f.timeout)
 	f.app.Flag("ensemble.name", "Name of the ensemble, written to every audit record. Required for auditing.").PlaceHolder("NAME").StringVar(&f.ensemble)
@@ -152,6 +167,9 @@ func (f *flags) parse(args []string, stdout io.Writer) (string, error) {
 	if err != nil {
 		return "", usageError{err}
 	}
+	if err := f.parseMembers(); err != nil {
+		return "", usageError{err}
+	}
 	if f.addresses, err = app.ParseAddresses(f.addresses); err != nil {
 		return "", usageError{err}
 	}
@@ -197,7 +215,9 @@ func (f *flags) dialer() *fourletter.Dialer {
 	if !f.tls {
 		return &fourletter.Dialer{}
 	}
-	return &fourletter.Dialer{TLS: &f.tlsFiles}
+	files := f.tlsFiles
+	files.MinVersion, _ = fourletter.ParseTLSVersion(f.minTLS) // The flag takes nothing else.
+	return &fourletter.Dialer{TLS: &files}
 }
 
 func (f *flags) session() cli.SessionOptions {
@@ -207,6 +227,7 @@ func (f *flags) session() cli.SessionOptions {
 func (f *flags) runOptions() app.Options {
 	o := f.run
 	o.ZooKeeper = app.ZooKeeper{Addresses: f.addresses, TLS: f.dialer().TLS, Timeout: f.timeout}
+	o.Ensemble.Members, o.Ensemble.Timeout = f.ensembleMembers, f.ensembleTimeout
 	o.Audit.Ensemble = f.ensemble
 	o.Audit.Level = policy.Level(f.level)
 	o.Audit.Recorder, _ = os.Hostname() // Without a name the member is empty, which says as much.

@@ -79,6 +79,8 @@ func ask(ctx context.Context, f *flags, chosen string, stdout, stderr io.Writer)
 		return cli.Watch(ctx, f.watchOptions(stdout), stdout)
 	case f.healthCommand.FullCommand():
 		return cli.Health(ctx, f.healthOptions())
+	case f.checkClause.FullCommand():
+		return cli.Check(ctx, f.checkOptions(), stdout)
 	}
 	return usageError{fmt.Errorf("unknown command %q", chosen)}
 }

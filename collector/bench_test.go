@@ -1,67 +1,101 @@
 package collector
 
 import (
-	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/go-kit/log"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"zkwarden/internal/fourletter"
 	"zkwarden/internal/zktest"
 )
 
-// BenchmarkMetrics compares the page with the bare round trip of mntr on one
-// real server, in turns, so that both see the same machine.
+// BenchmarkMetrics compares the page of the binary with the bare round trip of
+// mntr on one real server, in turns, so that both see the same machine. Another
+// exporter takes its turn too where ZKWARDEN_BENCH_EXPORTER is the path of one;
+// it is started with ZKWARDEN_BENCH_EXPORTER_ARGS, in which {server} and {listen}
+// stand for the addresses of ZooKeeper and of its own page at /metrics.
 func BenchmarkMetrics(b *testing.B) {
 	ensemble := zktest.Start(b, zktest.Options{})
 	addr := ensemble.Addrs()[0]
 	client := &fourletter.Client{Dialer: &fourletter.Dialer{}}
-	web := httptest.NewServer(Handler(start(b, Options{Addr: addr}), prometheus.NewRegistry()))
-	defer web.Close()
-	raw := func() {
-		if _, err := client.Ask(b.Context(), addr, fourletter.Mntr); err != nil {
-			b.Fatal(err)
-		}
+	turns := []*turn{
+		{name: "mntr", take: func() error {
+			_, err := client.Ask(b.Context(), addr, fourletter.Mntr)
+			return err
+		}},
+		{name: "metrics", process: sidecar(b, addr)},
 	}
-	page := func() {
-		response, err := web.Client().Get(web.URL)
-		if err != nil {
-			b.Fatal(err)
-		}
-		defer response.Body.Close()
-		if _, err := io.Copy(io.Discard, response.Body); err != nil || response.StatusCode != http.StatusOK {
-			b.Fatal(response.Status, err)
-		}
+	if path := os.Getenv("ZKWARDEN_BENCH_EXPORTER"); path != "" {
+		turns = append(turns, &turn{name: "other", process: other(b, path, addr)})
 	}
-	for range 300 {
-		raw()
-		page()
+	for _, turn := range turns {
+		if turn.process != nil {
+			turn.take = turn.process.scrape
+		}
+		for range 300 {
+			turn.measure(b)
+		}
+		turn.begin(b)
 	}
-	var raws, pages []time.Duration
 	for b.Loop() {
-		raws = append(raws, timed(raw))
-		pages = append(pages, timed(page))
+		for _, turn := range turns {
+			turn.measure(b)
+		}
 	}
-	mntr, metrics := median(raws), median(pages)
-	b.ReportMetric(float64(mntr.Microseconds()), "µs-mntr-p50")
-	b.ReportMetric(float64(metrics.Microseconds()), "µs-metrics-p50")
-	b.ReportMetric(float64(metrics)/float64(mntr), "ratio")
+	for _, turn := range turns {
+		turn.report(b, turns[0])
+	}
 }
 
-func timed(f func()) time.Duration {
+// turn is one of those that the benchmark compares.
+type turn struct {
+	name    string
+	take    func() error
+	process *process // nil: this one.
+
+	took    []time.Duration
+	cpu     time.Duration // At the beginning.
+	mallocs float64       // At the beginning.
+}
+
+func (u *turn) measure(b *testing.B) {
+	b.Helper()
 	begin := time.Now()
-	f()
-	return time.Since(begin)
+	if err := u.take(); err != nil {
+		b.Fatal(err)
+	}
+	u.took = append(u.took, time.Since(begin))
 }
 
-func median(d []time.Duration) time.Duration {
-	slices.Sort(d)
-	return d[len(d)/2]
+func (u *turn) begin(b *testing.B) {
+	b.Helper()
+	u.took = nil
+	if u.process != nil {
+		u.cpu, u.mallocs = u.process.cpu(b), u.process.value(b, "go_memstats_mallocs_total")
+	}
+}
+
+func (u *turn) report(b *testing.B, base *turn) {
+	b.Helper()
+	slices.Sort(u.took)
+	n := len(u.took)
+	median := u.took[n/2]
+	b.ReportMetric(float64(median.Microseconds()), "µs-p50-"+u.name)
+	b.ReportMetric(float64(u.took[n*99/100].Microseconds()), "µs-p99-"+u.name)
+	if u.process == nil {
+		return
+	}
+	b.ReportMetric(float64(median)/float64(base.took[len(base.took)/2]), "x-mntr-"+u.name)
+	b.ReportMetric((u.process.cpu(b)-u.cpu).Seconds()*1000/float64(n), "cpu-s/1000-"+u.name)
+	b.ReportMetric((u.process.value(b, "go_memstats_mallocs_total")-u.mallocs)/float64(n), "allocs/scrape-"+u.name)
+	b.ReportMetric(float64(u.process.rss(b))/(1<<20), "MiB-rss-"+u.name)
 }
 
 // BenchmarkPage is what a page costs beside the server: reading, building, writing.
@@ -81,7 +115,34 @@ func BenchmarkMntr(b *testing.B) {
 	b.SetBytes(int64(len(mntr)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := readMntr(strings.NewReader(mntr), newSamples(table)); err != nil {
+		if _, err := readMntr(strings.NewReader(mntr), newSamples(table, testLimits())); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkWrite is what remains to do once the answers are there.
+func BenchmarkWrite(b *testing.B) {
+	c := start(b, Options{Client: recorded(b, "testdata/"+zktest.Default+"/leader")})
+	r, err := c.join()
+	if err != nil {
+		b.Fatal(err)
+	}
+	<-r.done
+	var text []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		v, all := c.outcome(r)
+		text = c.write(text[:0], v, all, func(string) bool { return false })
+	}
+	b.SetBytes(int64(len(text)))
+}
+
+// BenchmarkNew is what each probe of another server costs beside its round.
+func BenchmarkNew(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := New(Options{Addr: "127.0.0.1:2181", Logger: log.NewNopLogger()}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -3,21 +3,16 @@ package collector
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"net"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/go-kit/log"
 	"github.com/go-kit/log/level"
-	dto "github.com/prometheus/client_model/go"
 
 	"zkwarden/internal/fourletter"
 )
-
-// DefaultTimeout bounds a round of words where [Options.Timeout] is 0.
-const DefaultTimeout = 3 * time.Second
 
 // ErrClosed is returned by scrapes that come after [Collector.Close].
 var ErrClosed = errors.New("collector is closed")
@@ -28,22 +23,36 @@ type Asker interface {
 	Open(ctx context.Context, addr string, word fourletter.Word) (io.ReadCloser, error)
 }
 
-// Options describes what a [Collector] scrapes.
+// Options describes what a [Collector] scrapes, and what it shows of it.
 type Options struct {
 	Addr    string        // host:port of the server.
 	Client  Asker         // How to ask it.
 	Timeout time.Duration // For each word, and for all of a round; 0: DefaultTimeout.
 	Logger  log.Logger
+
+	Words        []fourletter.Word // Beside mntr and srvr, asked every SlowInterval; nil: DefaultWords.
+	SlowInterval time.Duration     // How long the answers to Words are kept; 0: DefaultSlowInterval.
+	Cons         bool              // Ask cons too, and show it by client address.
+	ConsTop      int               // Addresses that are shown, the rest as one; 0: DefaultConsTop.
+
+	Lifetime        bool     // Show means, extremes and percentiles over the life of the server.
+	NamespacesMax   int      // Namespaces that are shown; 0: DefaultNamespacesMax.
+	NamespacesAllow []string // Names or globs, as of path.Match, of those to show; empty: all.
+	NamespacesDeny  []string // Names or globs of those not to show; goes before NamespacesAllow.
+
+	Handshakes *Handshakes // What dials for Client, shown with the server's metrics; nil: there is no TLS.
+
+	Compat string // CompatZK: show the metrics also under the names of mntr; empty: don't.
 }
 
 // Collector scrapes one server. It asks nothing on its own: every scrape starts
 // a round of words, or shares the one in flight. It is safe for concurrent use.
 type Collector struct {
-	addr    string
-	client  Asker
-	timeout time.Duration
+	options Options // With defaults.
 	logger  log.Logger
 	table   *table
+	limits  *limits           // Without seats.
+	words   []fourletter.Word // That a round can ask, in the order of the page.
 
 	ctx    context.Context // Of the rounds; ends with Close.
 	cancel context.CancelFunc
@@ -52,6 +61,8 @@ type Collector struct {
 	mu       sync.Mutex
 	current  *round // nil: none in flight.
 	last     Status
+	shown    seats // Of the last round that has entries.
+	kept     map[fourletter.Word]kept
 	failures map[failureID]uint64
 	reasons  map[fourletter.Word]fourletter.Reason // Of the last failure of each word, until it succeeds.
 }
@@ -63,19 +74,18 @@ type failureID struct {
 
 // New returns a collector, which the caller closes. It doesn't connect.
 func New(o Options) (*Collector, error) {
-	if _, _, err := net.SplitHostPort(o.Addr); err != nil {
-		return nil, fmt.Errorf("parse server address %q: %w", o.Addr, err)
-	}
-	if o.Timeout < 0 {
-		return nil, fmt.Errorf("timeout %s of words is negative", o.Timeout)
-	}
-	if o.Timeout == 0 {
-		o.Timeout = DefaultTimeout
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
 	}
 	c := &Collector{
-		addr: o.Addr, client: o.Client, timeout: o.Timeout,
-		logger: log.With(o.Logger, "server", o.Addr), table: newTable(),
-		failures: map[failureID]uint64{}, reasons: map[fourletter.Word]fourletter.Reason{},
+		options: o, logger: log.With(o.Logger, "server", o.Addr), table: newTable(),
+		limits: &limits{
+			lifetime: o.Lifetime || o.Compat == CompatZK, namespaces: o.NamespacesMax,
+			allow: slices.Clone(o.NamespacesAllow), deny: slices.Clone(o.NamespacesDeny), consTop: o.ConsTop,
+		},
+		words: slices.Concat(everyRound(), []fourletter.Word{fourletter.Ruok}, o.Words),
+		kept:  map[fourletter.Word]kept{}, failures: map[failureID]uint64{}, reasons: map[fourletter.Word]fourletter.Reason{},
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c, nil
@@ -88,24 +98,6 @@ func (c *Collector) Close() error {
 	c.mu.Unlock()
 	c.rounds.Wait()
 	return nil
-}
-
-// Gather scrapes the server and returns what is known when the round or ctx
-// ends, whichever is first. The end of ctx doesn't end the round, which others
-// may share. The only error is [ErrClosed]: a server that can't be scraped is
-// itself a set of metrics.
-func (c *Collector) Gather(ctx context.Context) ([]*dto.MetricFamily, error) {
-	r, err := c.join()
-	if err != nil {
-		return nil, err
-	}
-	select {
-	case <-r.done:
-	case <-ctx.Done():
-	}
-	v := r.view()
-	v.expire(c.addr)
-	return c.page(v), nil
 }
 
 // join returns the round in flight, or starts one.
@@ -123,33 +115,34 @@ func (c *Collector) join() (*round, error) {
 	return c.current, nil
 }
 
-// run asks the words of one round.
-func (c *Collector) run(r *round) {
-	start := time.Now()
-	ctx, cancel := context.WithTimeout(c.ctx, c.timeout)
-	defer cancel()
-	var asked sync.WaitGroup
-	for _, word := range []fourletter.Word{fourletter.Mntr, fourletter.Srvr} {
-		asked.Go(func() { r.put(c.ask(ctx, word)) })
-	}
-	asked.Wait()
-	// ruok answers even where nothing else does, and costs a connection.
-	if !r.view().up() && ctx.Err() == nil {
-		r.put(c.ask(ctx, fourletter.Ruok))
-	}
-	c.finish(r, start)
+// currentLimits returns the limits with the seats of the last page.
+func (c *Collector) currentLimits() *limits {
+	l := *c.limits
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l.shown = c.shown
+	return &l
 }
 
 // finish accounts for a round before the scrapes that wait for it go on.
-func (c *Collector) finish(r *round, start time.Time) {
+func (c *Collector) finish(r *round, all *samples, start time.Time) {
 	v := r.view()
-	status := c.status(v, start)
+	for _, word := range c.options.Words {
+		if said := v[word].said; said != nil {
+			all.fill(said)
+		}
+	}
+	r.end(all)
+	status := c.status(v, all, start)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.current = nil
 	c.last = status
+	if shown := seatsOf(all); len(shown) > 0 {
+		c.shown = shown
+	}
 	for _, o := range v {
-		if o.err != nil {
+		if o.err != nil && !o.asked.Before(start) {
 			c.failures[failureID{o.word, o.reason()}]++
 		}
 	}
@@ -163,7 +156,7 @@ func (c *Collector) logChanges(v view) {
 	if c.ctx.Err() != nil {
 		return
 	}
-	for _, word := range words() {
+	for _, word := range c.words {
 		o, asked := v[word]
 		if !asked || o.reason() == c.reasons[word] {
 			continue

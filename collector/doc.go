@@ -10,9 +10,12 @@
 //   - A server that serves nobody is never shown as a leader, and a failure names
 //     its reason, from the fixed list of package fourletter.
 //   - Names, types and units are those of a data table, the same for every
-//     ZooKeeper version: prefix zookeeper_, seconds, bytes, counters in _total.
-//     The table covers mntr of ZooKeeper 3.4 to 3.10 with the default metrics
-//     provider.
+//     ZooKeeper version and metrics provider: prefix zookeeper_, seconds, bytes,
+//     counters in _total. The table covers ZooKeeper 3.4 to 3.10 and ClickHouse
+//     Keeper.
+//   - A round asks mntr and srvr. Words whose answers change slowly are asked once
+//     an interval, and when the server changes its role or version; their age is
+//     shown. No session id leaves this package.
 //   - Scrapes at the same time share one round of words, and none of them can
 //     fail another by giving up.
 //

@@ -1,7 +1,10 @@
 package collector
 
 import (
+	"errors"
 	"io"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +15,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
 
 	"zkwarden/internal/fourletter"
 )
@@ -29,12 +34,15 @@ func recordings(t testing.TB) []string {
 func recorded(t testing.TB, dir string) script {
 	t.Helper()
 	replies := script{}
-	for _, word := range []fourletter.Word{fourletter.Mntr, fourletter.Srvr} {
+	for _, word := range recordedWords() {
 		reply, err := os.ReadFile(filepath.Join(dir, word.String()+".txt"))
-		if err != nil {
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && word != fourletter.Mntr:
+		case err != nil:
 			t.Fatal(err)
+		default:
+			replies[word] = string(reply)
 		}
-		replies[word] = string(reply)
 	}
 	return replies
 }
@@ -46,7 +54,7 @@ func TestGoldens(t *testing.T) {
 	}
 	for _, dir := range recordings(t) {
 		t.Run(dir, func(t *testing.T) {
-			page, golden := pageOf(t, recorded(t, dir)), filepath.Join(dir, "metrics.prom")
+			page, golden := get(t, start(t, Options{Client: recorded(t, dir), Cons: true}), ""), filepath.Join(dir, "metrics.prom")
 			if *update || *recording {
 				if err := os.WriteFile(golden, []byte(page), 0o644); err != nil {
 					t.Fatal(err)
@@ -67,13 +75,13 @@ func TestGoldens(t *testing.T) {
 func TestRecordingsAreKnown(t *testing.T) {
 	for _, dir := range recordings(t) {
 		t.Run(dir, func(t *testing.T) {
-			c := start(t, Options{Client: recorded(t, dir)})
+			c := start(t, Options{Client: recorded(t, dir), Cons: true})
 			lint(t, c)
 			page := get(t, c, "")
 			wants(t, page,
 				"zookeeper_up 1", "zookeeper_serving 1",
 				`zookeeper_server_state{state="`+filepath.Base(dir)+`"} 1`,
-				`zookeeper_server_info{version="`+filepath.Base(filepath.Dir(dir))+`"} 1`,
+				`zookeeper_server_info{version="`+strings.TrimSuffix(filepath.Base(filepath.Dir(dir)), prometheusSuffix)+`"} 1`,
 				`zookeeper_word_success{word="mntr"} 1`, `zookeeper_word_success{word="srvr"} 1`,
 				"zkwarden_mntr_unknown_keys 0", "zkwarden_reply_unparsable_values 0",
 				"zkwarden_mntr_dropped_entries 0")
@@ -90,7 +98,7 @@ func TestSrvrReplacesMntr(t *testing.T) {
 		t.Run(dir, func(t *testing.T) {
 			replies := recorded(t, dir)
 			table := newTable()
-			full, alone := newSamples(table), newSamples(table)
+			full, alone := newSamples(table, testLimits()), newSamples(table, testLimits())
 			if _, err := readMntr(strings.NewReader(replies[fourletter.Mntr]), full); err != nil {
 				t.Fatal(err)
 			}
@@ -124,7 +132,14 @@ func lint(t testing.TB, c *Collector) {
 }
 
 func gatherer(t testing.TB, c *Collector) prometheus.Gatherer {
-	return prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return c.Gather(t.Context()) })
+	t.Helper()
+	return prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
+		parser := expfmt.NewTextParser(model.LegacyValidation)
+		families, err := parser.TextToMetricFamilies(strings.NewReader(get(t, c, "")))
+		return slices.SortedFunc(maps.Values(families), func(a, b *dto.MetricFamily) int {
+			return strings.Compare(a.GetName(), b.GetName())
+		}), err
+	})
 }
 
 // The table has no two metrics of one name that differ in type, unit, label or help.
@@ -135,16 +150,17 @@ func TestTableIsConsistent(t *testing.T) {
 		help  string
 	}
 	shapes, keys := map[string]shape{}, map[string]bool{}
-	for _, m := range slices.Concat(gauges(), counters(), summaries(), sets()) {
+	for _, m := range allMetrics() {
 		got := shape{m.kind, m.label, m.help}
 		if want, ok := shapes[m.name]; ok && m.kind != text && want != got {
 			t.Errorf("%s is both %v and %v", m.name, want, got)
 		}
 		shapes[m.name] = got
-		if keys[m.key] {
-			t.Errorf("key %s is there twice", m.key)
+		if key := m.word.String() + " " + m.key; keys[key] {
+			t.Errorf("key %s is there twice", key)
+		} else {
+			keys[key] = true
 		}
-		keys[m.key] = true
 		if m.since == "" || !strings.HasSuffix(m.help, ".") {
 			t.Errorf("%s: since %q, help %q", m.key, m.since, m.help)
 		}
@@ -157,11 +173,33 @@ func TestTableIsConsistent(t *testing.T) {
 	}
 }
 
+// No name holds the name of a type, to which promtool objects whatever the type
+// is, and no help what the format would have to escape.
+func TestNamesAndHelp(t *testing.T) {
+	names := ownFamilies()
+	for _, m := range allMetrics() {
+		names = append(names, m.family)
+	}
+	for _, f := range names {
+		if strings.ContainsAny(f.help, "\\\n") {
+			t.Errorf("help of %s would have to be escaped", f.name)
+		}
+		for part := range strings.SplitSeq(f.name, "_") {
+			if slices.Contains([]string{"counter", "gauge", "summary", "histogram", "untyped"}, part) {
+				t.Errorf("%s names a type", f.name)
+			}
+		}
+	}
+}
+
 // A server that prints every key of the table yields a page that lints clean.
 func TestWholeTable(t *testing.T) {
 	var mntr strings.Builder
 	series := 0
-	for _, m := range slices.Concat(gauges(), counters(), summaries(), sets()) {
+	for _, m := range allMetrics() {
+		if m.word != fourletter.Mntr {
+			continue
+		}
 		key := m.key
 		if m.isSet() {
 			key = "7_" + m.key
@@ -184,7 +222,7 @@ func TestWholeTable(t *testing.T) {
 	lint(t, c)
 	page := get(t, c, "")
 	wants(t, page, "zkwarden_mntr_unknown_keys 0", "zkwarden_reply_unparsable_values 0")
-	all := newSamples(c.table)
+	all := newSamples(c.table, c.limits)
 	if _, err := readMntr(strings.NewReader(mntr.String()), all); err != nil {
 		t.Fatal(err)
 	}
@@ -195,5 +233,6 @@ func TestWholeTable(t *testing.T) {
 
 // gathererOnce gathers as the handler does, and returns what it would leave out.
 func gathererOnce(t testing.TB, c *Collector) ([]*dto.MetricFamily, error) {
+	t.Helper()
 	return prometheus.Gatherers{gatherer(t, c)}.Gather()
 }

@@ -51,7 +51,7 @@ func TestLiveEnsemble(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, ensemble.Addrs())
+	write(t, ensemble.Addrs()).Close()
 	for _, server := range ensemble.Servers() {
 		c, state := live(t, server), Follower
 		switch {

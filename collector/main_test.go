@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -22,6 +23,9 @@ var (
 	recording = flag.Bool("record", false, "record the replies of real servers in testdata; implies -update")
 	update    = flag.Bool("update", false, "write the pages in testdata")
 )
+
+// timed matches the lines that no two pages have in common.
+var timed = regexp.MustCompile(`zookeeper_(word_duration|word_age|client_connection_oldest)_seconds`)
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -66,6 +70,18 @@ func start(t testing.TB, o Options) *Collector {
 // tell how long something took.
 func get(t testing.TB, c *Collector, timeout string) string {
 	t.Helper()
+	var out strings.Builder
+	for line := range strings.Lines(raw(t, c, timeout)) {
+		if !timed.MatchString(line) {
+			out.WriteString(line)
+		}
+	}
+	return out.String()
+}
+
+// raw asks the handler of c for a page.
+func raw(t testing.TB, c *Collector, timeout string) string {
+	t.Helper()
 	request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil)
 	if timeout != "" {
 		request.Header.Set(timeoutHeader, timeout)
@@ -75,13 +91,7 @@ func get(t testing.TB, c *Collector, timeout string) string {
 	if w.Code != http.StatusOK {
 		t.Fatalf("status %d: %s", w.Code, w.Body)
 	}
-	var out strings.Builder
-	for line := range strings.Lines(w.Body.String()) {
-		if !strings.Contains(line, durationName) {
-			out.WriteString(line)
-		}
-	}
-	return out.String()
+	return w.Body.String()
 }
 
 // pageOf returns the page of a server that answers like this.

@@ -1,9 +1,15 @@
 package collector
 
+import (
+	"strings"
+
+	"zkwarden/internal/fourletter"
+)
+
 // prefix begins the name of every series about ZooKeeper.
 const prefix = "zookeeper_"
 
-// kind says how the values of a mntr key are to be read.
+// kind says how the values of a key are to be read.
 type kind uint8
 
 const (
@@ -11,7 +17,7 @@ const (
 	counter       // Only rises, until the server or, where the help says so, its role restarts.
 	basic         // Summary of five lines: avg, min, max, cnt and sum.
 	advanced      // Summary of nine lines: also p50, p95, p99 and p999.
-	lifetime      // Known and left out: a mean or extreme over the life of the server.
+	lifetime      // A mean or extreme over the life of the server, shown only with Options.Lifetime.
 	text          // Not a number; see samples.
 )
 
@@ -20,10 +26,21 @@ func (k kind) has(p part) bool {
 	switch p {
 	case whole:
 		return k != basic && k != advanced
-	case percentile:
+	case p50, p95, p99, p999:
 		return k == advanced
 	}
 	return k == basic || k == advanced
+}
+
+// typeName returns what the exposition format calls the kind.
+func (k kind) typeName() string {
+	switch k {
+	case counter:
+		return "counter"
+	case basic, advanced:
+		return "summary"
+	}
+	return "gauge"
 }
 
 // unit says what a value of mntr counts. The name of the metric ends accordingly.
@@ -35,7 +52,7 @@ const (
 	millis             // Milliseconds, exported as seconds.
 )
 
-// base converts a value of mntr to the base unit of Prometheus.
+// base converts a value of the server to the base unit of Prometheus.
 func (u unit) base(v float64) float64 {
 	if u == millis {
 		return v / 1000
@@ -48,24 +65,56 @@ const (
 	namespaceLabel = "namespace" // A top-level znode, without the slash.
 	learnerLabel   = "learner"   // The server id of a follower or observer.
 	operationLabel = "operation" // What a client asked for.
+	clientLabel    = "client"    // The address of a client, without its port; or otherClients.
 )
 
 // metric is one row of the table.
 type metric struct {
-	key   string // Key in mntr without its zk_; of a set, what follows the name of the entry.
-	name  string // Canonical name, with prefix.
-	kind  kind
+	family
+	word  fourletter.Word // Whose answer has it.
+	key   string          // Key in mntr without its zk_; of a set, what follows the name of the entry.
 	unit  unit
-	since string // First ZooKeeper release that prints it.
-	help  string
+	since string // First release that prints it, of ZooKeeper unless it says otherwise.
 
 	label string // Empty: the metric has no label.
 	value string // Constant value of the label; empty: the entry of the set that the key names.
 	unset bool   // A negative value stands for "none yet" or "no limit".
 	slot  int    // Where samples keep it; the same for keys that share a series.
+
+	extremes []family // Of a summary: mean, minimum and maximum over the life of the server.
 }
 
 func (m *metric) isSet() bool { return m.label != "" && m.value == "" }
+
+// labels returns the label of the metric with its value, as names and values in turn.
+func (m *metric) labels(value string) []string {
+	if m.label == "" {
+		return nil
+	}
+	return []string{m.label, value}
+}
+
+// render prepares the headers of the metric. The unit stays at the end of a name.
+func (m *metric) render() {
+	m.family.render()
+	if m.kind.has(whole) {
+		return
+	}
+	base, end := m.name, ""
+	for _, unit := range []string{"_seconds", "_bytes"} {
+		if before, ok := strings.CutSuffix(base, unit); ok {
+			base, end = before, unit
+		}
+	}
+	for _, stat := range [][2]string{{"avg", "Mean"}, {"min", "Smallest"}, {"max", "Largest"}} {
+		f := family{
+			name: base + "_lifetime_" + stat[0] + end, kind: gauge,
+			help: stat[1] + " over the life of the server of " + m.name + ".",
+		}
+		f.render()
+		m.extremes = append(m.extremes, f)
+	}
+}
 
 // row is what a metric has to say of itself.
 type row struct {
@@ -76,11 +125,15 @@ type row struct {
 	help  string
 }
 
-func rows(k kind, list []row) []metric {
+// rows makes metrics of mntr.
+func rows(k kind, list []row) []metric { return rowsOf(fourletter.Mntr, k, list) }
+
+func rowsOf(word fourletter.Word, k kind, list []row) []metric {
 	out := make([]metric, 0, len(list))
 	for _, r := range list {
 		out = append(out, metric{
-			key: r.key, name: prefix + r.name, kind: k, unit: r.unit, since: r.since, help: r.help,
+			family: family{name: prefix + r.name, kind: k, help: r.help},
+			word:   word, key: r.key, unit: r.unit, since: r.since,
 		})
 	}
 	return out

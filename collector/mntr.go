@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"errors"
 	"io"
+
+	"zkwarden/internal/fourletter"
 )
 
 // maxLine is the longest line, in bytes, that is read; a longer one is left out.
@@ -14,6 +16,9 @@ const maxLine = 4 << 10
 var (
 	errTruncated = errors.New("the last line has no end")
 	errGarbage   = errors.New("nothing in the reply looks like an answer")
+	errTooLong   = errors.New("the reply is too long for this word")
+
+	errNotServing = errors.New("the server says that it serves neither reads nor writes")
 )
 
 // readMntr reads a reply to mntr: lines of zk_, key, TAB and value. It returns
@@ -35,7 +40,18 @@ func readMntr(r io.Reader, s *samples) (int, error) {
 	if err == nil && lines == 0 {
 		err = errGarbage
 	}
+	s.dropMadeUp()
 	return lines, err
+}
+
+// dropMadeUp drops the 0 that the Prometheus metrics provider prints for a gauge
+// without a value, where the default provider prints nothing: a follower knows
+// of observers only as their master.
+func (s *samples) dropMadeUp() {
+	observers := &s.single[s.table.single[fourletter.Mntr]["synced_observers"].slot]
+	if stateOf(s.state) == Follower && observers.values[whole] == 0 {
+		observers.parts = 0
+	}
 }
 
 // eachLine calls line for every line that ends, without its end, and long for

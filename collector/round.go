@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"time"
@@ -11,7 +12,8 @@ import (
 // outcome is what became of one word.
 type outcome struct {
 	word  fourletter.Word
-	took  time.Duration
+	asked time.Time
+	took  time.Duration     // 0: not asked to its end.
 	err   *fourletter.Error // nil: the word was answered.
 	heard bool              // The server answered with a text of its own, a refusal included.
 	said  *samples          // nil: nothing.
@@ -24,9 +26,9 @@ func (o outcome) reason() fourletter.Reason {
 	return o.err.Reason
 }
 
-// words returns the words that a round can ask, in the order of the page.
-func words() []fourletter.Word {
-	return []fourletter.Word{fourletter.Mntr, fourletter.Srvr, fourletter.Ruok}
+// everyRound returns the words that every round asks.
+func everyRound() []fourletter.Word {
+	return []fourletter.Word{fourletter.Mntr, fourletter.Srvr}
 }
 
 // round is one asking of all words, shared by every scrape that comes while it
@@ -37,12 +39,20 @@ type round struct {
 
 	mu       sync.Mutex
 	outcomes []outcome
+	all      *samples // What all words said together; nil until the round is done.
 }
 
 func (r *round) put(o outcome) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.outcomes = append(r.outcomes, o)
+}
+
+// end keeps what the words said together. Nothing more is put.
+func (r *round) end(all *samples) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all = all
 }
 
 // view returns the outcomes so far.
@@ -54,6 +64,29 @@ func (r *round) view() view {
 		v[o.word] = o
 	}
 	return v
+}
+
+// run asks the words of one round.
+func (c *Collector) run(r *round) {
+	start := time.Now()
+	ctx, cancel := context.WithTimeout(c.ctx, c.options.Timeout)
+	defer cancel()
+	var asked sync.WaitGroup
+	asked.Go(func() { r.put(c.ask(ctx, fourletter.Srvr, "")) })
+	r.put(c.ask(ctx, fourletter.Mntr, ""))
+	asked.Wait()
+	v := r.view()
+	all := c.said(v)
+	state := v.state(all)
+	switch {
+	case ctx.Err() != nil:
+	case !v.up():
+		// ruok answers even where nothing else does, and costs a connection.
+		r.put(c.ask(ctx, fourletter.Ruok, ""))
+	case state.Serving():
+		c.askSlow(ctx, r, state, all.version)
+	}
+	c.finish(r, all, start)
 }
 
 // view holds the outcomes of a round, as far as they are known.
@@ -72,7 +105,7 @@ func (v view) up() bool {
 // expire gives a timeout to each word that is asked in every round and has no
 // outcome, because the scrape can't wait for it.
 func (v view) expire(addr string) {
-	for _, word := range []fourletter.Word{fourletter.Mntr, fourletter.Srvr} {
+	for _, word := range everyRound() {
 		if _, ok := v[word]; !ok {
 			v[word] = outcome{word: word, err: &fourletter.Error{
 				Word: word, Addr: addr, Reason: fourletter.Timeout, Err: errors.New("not answered within the time of the scrape"),
@@ -81,11 +114,24 @@ func (v view) expire(addr string) {
 	}
 }
 
+// outcome returns what there is of the round, and what the words said together.
+func (c *Collector) outcome(r *round) (view, *samples) {
+	r.mu.Lock()
+	all := r.all
+	r.mu.Unlock()
+	v := r.view()
+	if all == nil {
+		v.expire(c.options.Addr)
+		all = c.said(v)
+	}
+	return v, all
+}
+
 // said returns what all words said together. mntr goes first; srvr, which can't
-// be forbidden, fills in what mntr left out.
-func (v view) said(t *table) *samples {
-	all := newSamples(t)
-	for _, word := range words() {
+// be forbidden, fills in what mntr left out, and so on.
+func (c *Collector) said(v view) *samples {
+	all := newSamples(c.table, c.limits)
+	for _, word := range c.words {
 		if said := v[word].said; said != nil {
 			all.fill(said)
 		}
@@ -94,10 +140,11 @@ func (v view) said(t *table) *samples {
 }
 
 // state returns the role of the server. One word that says it isn't serving
-// outweighs another that names a role: better late than a leader too many.
+// outweighs another that names a role: better late than a leader too many. Words
+// that are kept from an earlier round have no say.
 func (v view) state(all *samples) State {
-	for _, o := range v {
-		if o.reason() == fourletter.NotServing {
+	for _, word := range everyRound() {
+		if v[word].reason() == fourletter.NotServing {
 			return NotServing
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"zkwarden/internal/fourletter"
 )
@@ -39,10 +40,19 @@ func (s *slow) Open(ctx context.Context, addr string, word fourletter.Word) (io.
 	defer timer.Stop()
 	select {
 	case <-timer.C:
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		return s.replies.Open(ctx, addr, word)
 	case <-ctx.Done():
 		return nil, &fourletter.Error{Word: word, Addr: addr, Reason: fourletter.Timeout, Err: ctx.Err()}
 	}
+}
+
+// set changes what the server answers.
+func (s *slow) set(word fourletter.Word, reply string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.replies[word] = reply
 }
 
 func (s *slow) times() map[fourletter.Word]int {
@@ -64,7 +74,7 @@ func TestScrapesShareARound(t *testing.T) {
 			replies: script{fourletter.Mntr: mntrText, fourletter.Srvr: srvrText},
 			after:   map[fourletter.Word]time.Duration{fourletter.Mntr: 2 * time.Second, fourletter.Srvr: time.Second / 2},
 		}
-		c := start(t, Options{Client: server})
+		c := start(t, Options{Client: server, Words: []fourletter.Word{}})
 		var scrapes sync.WaitGroup
 		scrapes.Go(func() {
 			// 1 s without the offset: srvr has come, mntr has not.
@@ -101,7 +111,7 @@ func TestCancelFailsNobodyElse(t *testing.T) {
 		c := start(t, Options{Client: server})
 		ctx, cancel := context.WithCancel(t.Context())
 		var first sync.WaitGroup
-		first.Go(func() { _, _ = c.Gather(ctx) })
+		first.Go(func() { _ = c.writePage(ctx, &buffer{}, prometheus.NewRegistry()) })
 		synctest.Wait()
 		cancel()
 		first.Wait()
@@ -140,8 +150,10 @@ func TestStates(t *testing.T) {
 	}{
 		"serving": {
 			script{fourletter.Mntr: mntrText, fourletter.Srvr: srvrText},
-			[]string{"zookeeper_up 1", "zookeeper_serving 1", `zookeeper_server_state{state="leader"} 1`, "zookeeper_znodes 5",
-				"zookeeper_zxid_epoch 2", "zookeeper_zxid_counter 3", `zookeeper_server_info{version="3.9.5"} 1`},
+			[]string{
+				"zookeeper_up 1", "zookeeper_serving 1", `zookeeper_server_state{state="leader"} 1`, "zookeeper_znodes 5",
+				"zookeeper_zxid_epoch 2", "zookeeper_zxid_sequence 3", `zookeeper_server_info{version="3.9.5"} 1`,
+			},
 			[]string{`zookeeper_word_success{word="ruok"}`},
 		},
 		"mntr alone": {
@@ -151,38 +163,50 @@ func TestStates(t *testing.T) {
 		},
 		"srvr alone": {
 			script{fourletter.Srvr: srvrText},
-			[]string{"zookeeper_up 1", "zookeeper_serving 1", `zookeeper_server_state{state="leader"} 1`, "zookeeper_znodes 6",
-				"zookeeper_zxid_epoch 2", `zookeeper_server_info{version="3.9.5"} 1`},
+			[]string{
+				"zookeeper_up 1", "zookeeper_serving 1", `zookeeper_server_state{state="leader"} 1`, "zookeeper_znodes 6",
+				"zookeeper_zxid_epoch 2", `zookeeper_server_info{version="3.9.5"} 1`,
+			},
 			[]string{"zkwarden_mntr_unknown_keys"},
 		},
 		"mntr cut": {
 			script{fourletter.Mntr: mntrText + "zk_watch_count\t1", fourletter.Srvr: srvrText},
-			[]string{"zookeeper_up 1", "zookeeper_serving 1", "zookeeper_znodes 5", `zookeeper_word_failure{reason="truncated",word="mntr"} 1`,
-				`zookeeper_word_success{word="mntr"} 0`},
+			[]string{
+				"zookeeper_up 1", "zookeeper_serving 1", "zookeeper_znodes 5", `zookeeper_word_failure{reason="truncated",word="mntr"} 1`,
+				`zookeeper_word_success{word="mntr"} 0`,
+			},
 			[]string{"zookeeper_watches"},
 		},
 		"one word says not serving, the other leader": {
 			script{fourletter.Mntr: notServing, fourletter.Srvr: srvrText},
-			[]string{"zookeeper_up 1", "zookeeper_serving 0", `zookeeper_server_state{state="not_serving"} 1`, `zookeeper_server_state{state="leader"} 0`}, nil,
+			[]string{"zookeeper_up 1", "zookeeper_serving 0", `zookeeper_server_state{state="not_serving"} 1`, `zookeeper_server_state{state="leader"} 0`},
+			nil,
 		},
 		"mode that nobody knows": {
 			script{fourletter.Mntr: "zk_server_state\tking\n"},
-			[]string{"zookeeper_up 1", "zookeeper_serving 0", `zookeeper_server_state{state="unknown"} 1`}, nil,
+			[]string{"zookeeper_up 1", "zookeeper_serving 0", `zookeeper_server_state{state="unknown"} 1`},
+			nil,
 		},
 		"imok and nothing else": {
 			script{fourletter.Mntr: "what?\n", fourletter.Srvr: "what?\n", fourletter.Ruok: "imok"},
-			[]string{"zookeeper_up 1", "zookeeper_serving 0", `zookeeper_server_state{state="unknown"} 1`, `zookeeper_word_success{word="ruok"} 1`,
-				`zookeeper_word_failure{reason="parse",word="mntr"} 1`}, nil,
+			[]string{
+				"zookeeper_up 1", "zookeeper_serving 0", `zookeeper_server_state{state="unknown"} 1`, `zookeeper_word_success{word="ruok"} 1`,
+				`zookeeper_word_failure{reason="parse",word="mntr"} 1`,
+			},
+			nil,
 		},
 		"garbage": {
 			script{fourletter.Mntr: "what?\n", fourletter.Srvr: "what?\n", fourletter.Ruok: "imokay"},
-			[]string{"zookeeper_up 0", "zookeeper_serving 0", `zookeeper_word_failure{reason="parse",word="ruok"} 1`}, nil,
+			[]string{"zookeeper_up 0", "zookeeper_serving 0", `zookeeper_word_failure{reason="parse",word="ruok"} 1`},
+			nil,
 		},
 		"nobody there": {
 			script{},
-			[]string{"zookeeper_up 0", "zookeeper_serving 0", `zookeeper_server_state{state="unknown"} 1`,
+			[]string{
+				"zookeeper_up 0", "zookeeper_serving 0", `zookeeper_server_state{state="unknown"} 1`,
 				`zookeeper_word_failure{reason="refused",word="mntr"} 1`, `zookeeper_word_failures_total{reason="refused",word="ruok"} 1`,
-				`zookeeper_word_failures_total{reason="tls",word="mntr"} 0`},
+				`zookeeper_word_failures_total{reason="tls",word="mntr"} 0`,
+			},
 			[]string{"zookeeper_znodes", "zookeeper_server_info"},
 		},
 	} {
@@ -203,7 +227,7 @@ func TestFailuresAreCounted(t *testing.T) {
 }
 
 func TestLastRound(t *testing.T) {
-	c := start(t, Options{Client: script{fourletter.Srvr: srvrText}})
+	c := start(t, Options{Client: script{fourletter.Srvr: srvrText}, Words: []fourletter.Word{}})
 	if got := c.LastRound(); !got.At.IsZero() {
 		t.Errorf("a round before the first scrape: %v", got)
 	}
@@ -238,7 +262,7 @@ func TestClose(t *testing.T) {
 		server := &slow{after: map[fourletter.Word]time.Duration{fourletter.Mntr: time.Hour}}
 		c := start(t, Options{Client: server})
 		var scrape sync.WaitGroup
-		scrape.Go(func() { _, _ = c.Gather(t.Context()) })
+		scrape.Go(func() { _ = c.writePage(t.Context(), &buffer{}, prometheus.NewRegistry()) })
 		synctest.Wait()
 		begin := time.Now()
 		c.Close()
@@ -250,7 +274,7 @@ func TestClose(t *testing.T) {
 		if took := time.Since(begin); took != 0 {
 			t.Errorf("closing took %s", took)
 		}
-		if _, err := c.Gather(t.Context()); !errors.Is(err, ErrClosed) {
+		if err := c.writePage(t.Context(), &buffer{}, prometheus.NewRegistry()); !errors.Is(err, ErrClosed) {
 			t.Errorf("error %v after Close, want %v", err, ErrClosed)
 		}
 	})
@@ -260,6 +284,12 @@ func TestNewRefuses(t *testing.T) {
 	for name, o := range map[string]Options{
 		"address without a port": {Addr: "localhost"},
 		"negative timeout":       {Addr: "localhost:2181", Timeout: -1},
+		"negative interval":      {Addr: "localhost:2181", SlowInterval: -1},
+		"negative namespaces":    {Addr: "localhost:2181", NamespacesMax: -1},
+		"negative addresses":     {Addr: "localhost:2181", ConsTop: -1},
+		"glob that is none":      {Addr: "localhost:2181", NamespacesDeny: []string{"a["}},
+		"names nobody has":       {Addr: "localhost:2181", Compat: "native"},
+		"word that is no option": {Addr: "localhost:2181", Words: []fourletter.Word{fourletter.Mntr}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := New(o); err == nil {

@@ -7,14 +7,16 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"zkwarden/internal/fourletter"
 )
 
-// Caps on what one reply can add to a page.
+// Caps on what one reply can add to a page, beside those of Options.
 const (
-	maxEntries = 100 // Namespaces, and learners, each.
-	maxEntry   = 256 // Bytes of the name of one.
-	maxUnknown = 200 // Unknown keys.
-	maxName    = 128 // Bytes of the name of an unknown key.
+	maxLearners = 100
+	maxEntry    = 256 // Bytes of the name of an entry of a set.
+	maxUnknown  = 200 // Unknown keys.
+	maxName     = 128 // Bytes of the name of an unknown key.
 )
 
 // series names one series of the page: a metric and the value of its label.
@@ -27,57 +29,78 @@ func (a series) compare(b series) int {
 	return cmp.Or(strings.Compare(a.name, b.name), strings.Compare(a.label, b.label))
 }
 
-// sample is the value of a series, in base units.
+// sample is what is known of a series, in the units of the server.
 type sample struct {
 	metric *metric
-	value  float64 // Of a gauge or counter; of a summary the sum.
-	count  float64 // Of a summary.
-	parts  uint8   // Bits of the parts that are known.
+	parts  uint16           // Bits of the parts that are known.
+	values [sum + 1]float64 // Of the parts up to sum.
+	more   *[partCount]float64
 }
 
-// take keeps one line of the metric.
 func (s *sample) take(at place, v float64) {
 	s.metric = at.metric
 	s.parts |= 1 << at.part
-	if at.part == count {
-		s.count = v
-	} else {
-		s.value = at.metric.unit.base(v)
+	if at.part <= sum {
+		s.values[at.part] = v
+		return
 	}
+	if s.more == nil {
+		s.more = new([partCount]float64)
+	}
+	s.more[at.part] = v
 }
 
-func (s sample) knows(p part) bool { return s.parts&(1<<p) != 0 }
+func (s *sample) knows(p part) bool { return s.parts&(1<<p) != 0 }
+
+// value returns a part that is known, in the base unit.
+func (s *sample) value(p part) float64 { return s.metric.unit.base(s.raw(p)) }
+
+// raw returns a part that is known, as the server prints it.
+func (s *sample) raw(p part) float64 {
+	if p <= sum {
+		return s.values[p]
+	}
+	return s.more[p]
+}
 
 // complete tells whether there is enough to show: a summary needs both lines.
-func (s sample) complete() bool { return s.knows(whole) || s.knows(count) && s.knows(sum) }
+func (s *sample) complete() bool { return s.knows(whole) || s.knows(count) && s.knows(sum) }
+
+// measured tells whether the lifetime lines of a summary say anything: with no
+// observation the server prints 0 for each.
+func (s *sample) measured() bool { return s.knows(count) && s.values[count] > 0 }
 
 // samples is what a server said, in terms of the table.
 type samples struct {
-	table *table
+	table  *table
+	limits *limits
 
 	version string // As the server prints it; empty: not said.
 	state   string // Role in the server's words; empty: not said.
 	peer    string // Phase in the server's words; empty: not said.
+	env     environment
 
 	zxid    uint64
 	hasZxid bool
 
-	single  []sample                   // By slot of the table.
-	sets    map[series]sample          // Of sets.
-	entries map[string]map[string]bool // Label name to the entries that are shown.
-	unknown map[string]float64         // Name to value.
+	single  []sample           // By slot of the table; written through slot.
+	touched []int              // Slots that are used.
+	sets    map[series]*sample // Of sets.
+	seats   seats              // The entries that are shown.
+	unknown map[string]float64 // Name to value.
 
 	unknownKeys int // Keys that the table lacks, shown or not.
 	unparsable  int // Lines and values that can't be read.
 	dropped     int // Entries of sets beyond the caps, one for each metric and entry.
 }
 
-func newSamples(t *table) *samples {
+func newSamples(t *table, l *limits) *samples {
 	return &samples{
-		table:   t,
-		single:  make([]sample, t.slots),
-		sets:    map[series]sample{},
-		entries: map[string]map[string]bool{namespaceLabel: {}, learnerLabel: {}},
+		table: t, limits: l,
+		single:  make([]sample, len(t.slots)),
+		touched: make([]int, 0, len(t.slots)),
+		sets:    map[series]*sample{},
+		seats:   seats{},
 		unknown: map[string]float64{},
 	}
 }
@@ -88,10 +111,28 @@ func (s *samples) put(key, value []byte) {
 	switch {
 	case !known:
 		s.putUnknown(key, value)
+	case at.metric == nil || at.part == window:
+		// Known, and not shown.
 	case at.metric.kind == text:
 		s.putText(at.metric.key, value)
-	case at.metric.kind != lifetime && at.part <= sum:
+	case s.limits.lifetime || at.metric.kind != lifetime && at.part <= sum:
 		s.putNumber(at, value)
+	}
+}
+
+// putOf takes a key of another word.
+func (s *samples) putOf(word fourletter.Word, key, value string) {
+	if m, ok := s.table.single[word][key]; ok {
+		s.putNumber(place{metric: m}, []byte(value))
+	}
+}
+
+// putEntry takes the value of one entry of a set of another word.
+func (s *samples) putEntry(word fourletter.Word, key, entry string, v float64) {
+	for _, m := range s.table.sets {
+		if m.word == word && m.key == key {
+			s.member(series{m.name, entry}).take(place{metric: m}, v)
+		}
 	}
 }
 
@@ -117,33 +158,41 @@ func (s *samples) putNumber(at place, value []byte) {
 		return
 	}
 	if !m.isSet() {
-		s.single[m.slot].take(at, v)
+		s.slot(m.slot).take(at, v)
 		return
 	}
 	if entry, ok := s.entry(at); ok {
-		id := series{m.name, entry}
-		have := s.sets[id]
-		have.take(at, v)
-		s.sets[id] = have
+		s.member(series{m.name, entry}).take(at, v)
 	}
 }
 
-// entry returns the name of the entry of a set, if it may still be shown.
+// slot returns the sample of a slot, to be written to.
+func (s *samples) slot(i int) *sample {
+	if s.single[i].parts == 0 {
+		s.touched = append(s.touched, i)
+	}
+	return &s.single[i]
+}
+
+// member returns the sample of a series of a set, to be written to.
+func (s *samples) member(id series) *sample {
+	have, ok := s.sets[id]
+	if !ok {
+		have = &sample{}
+		s.sets[id] = have
+	}
+	return have
+}
+
+// entry returns the name of the entry of a set, if it may be shown.
 func (s *samples) entry(at place) (string, bool) {
-	shown := s.entries[at.metric.label]
-	entry := strings.ToValidUTF8(string(at.entry), "\uFFFD")
-	if shown[entry] {
-		return entry, true
-	}
-	if len(shown) < maxEntries && len(entry) <= maxEntry {
-		shown[entry] = true
-		return entry, true
-	}
+	label := at.metric.label
+	entry, answer := s.seats.take(label, at.entry, s.limits)
 	// The lines of a summary are of one entry, which counts once.
-	if at.part != sum {
+	if answer == full && (at.part == whole || at.part == count) {
 		s.dropped++
 	}
-	return "", false
+	return entry, answer == seated
 }
 
 // number parses what Java prints: integers, and doubles such as 1.0E7. A NaN or
@@ -183,13 +232,13 @@ func sanitize(key []byte) string {
 
 // fill takes over from other what s lacks.
 func (s *samples) fill(other *samples) {
-	for i, v := range other.single {
+	for _, i := range other.touched {
 		if !s.single[i].complete() {
-			s.single[i] = v
+			*s.slot(i) = other.single[i]
 		}
 	}
 	for id, v := range other.sets {
-		if !s.sets[id].complete() {
+		if have, ok := s.sets[id]; !ok || !have.complete() {
 			s.sets[id] = v
 		}
 	}
@@ -197,6 +246,7 @@ func (s *samples) fill(other *samples) {
 	s.version = cmp.Or(s.version, other.version)
 	s.state = cmp.Or(s.state, other.state)
 	s.peer = cmp.Or(s.peer, other.peer)
+	s.env = cmp.Or(s.env, other.env)
 	if !s.hasZxid {
 		s.zxid, s.hasZxid = other.zxid, other.hasZxid
 	}

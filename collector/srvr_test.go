@@ -42,7 +42,7 @@ func TestSrvr(t *testing.T) {
 		"garbage":                  {srvr: "HTTP/1.1 400 Bad Request\nContent-Type: text\n", want: got{}, err: errGarbage},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newSamples(newTable())
+			s := newSamples(newTable(), testLimits())
 			if _, err := readSrvr(strings.NewReader(tc.srvr), s); !errors.Is(err, tc.err) {
 				t.Errorf("error %v, want %v", err, tc.err)
 			}
@@ -93,5 +93,5 @@ func TestPeerOf(t *testing.T) {
 func FuzzSrvr(f *testing.F) {
 	seed(f, fourletter.Srvr)
 	f.Add("ClickHouse Keeper version: v23.4.1.1\nZxid: 36\nMode: read-only\n")
-	f.Fuzz(func(t *testing.T, reply string) { valid(t, script{fourletter.Srvr: reply}) })
+	f.Fuzz(func(t *testing.T, reply string) { valid(t, Options{Client: script{fourletter.Srvr: reply}}) })
 }

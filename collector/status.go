@@ -33,15 +33,14 @@ func (c *Collector) LastRound() Status {
 	return c.last
 }
 
-func (c *Collector) status(v view, start time.Time) Status {
-	all := v.said(c.table)
+func (c *Collector) status(v view, all *samples, start time.Time) Status {
 	s := Status{
-		Addr: c.addr, At: time.Now(), Took: time.Since(start), Up: v.up(), State: v.state(all),
+		Addr: c.options.Addr, At: time.Now(), Took: time.Since(start), Up: v.up(), State: v.state(all),
 	}
 	if all.version != "" {
 		s.Version = versionOf(all.version)
 	}
-	for _, word := range words() {
+	for _, word := range c.words {
 		o, asked := v[word]
 		if !asked {
 			continue
@@ -72,7 +71,7 @@ func advice(reason fourletter.Reason) string {
 	case fourletter.TooLarge:
 		return "The reply is too long: the server has very many namespaces; they go when it restarts."
 	case fourletter.NotWhitelisted:
-		return "Add 4lw.commands.whitelist=mntr,srvr to zoo.cfg and restart the server."
+		return "Add 4lw.commands.whitelist=mntr,srvr,conf,isro,wchs,dirs,envi to zoo.cfg, with cons where it is asked, and restart the server."
 	case fourletter.NotServing:
 		return "The server has no quorum, or is a leader with leaderServes=no: check that a majority of the voters is up."
 	case fourletter.Unparsable:

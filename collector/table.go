@@ -2,18 +2,29 @@ package collector
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
+	"strings"
+
+	"zkwarden/internal/fourletter"
 )
 
 // part says which line of a metric a key is.
 type part uint8
 
 const (
-	whole      part = iota // The only line of a gauge or counter.
-	count                  // Number of observations of a summary.
-	sum                    // Their sum.
-	extreme                // Their lifetime mean, minimum or maximum.
-	percentile             // A percentile over a sample of their lifetime.
+	whole part = iota // The only line of a gauge or counter.
+	count             // Number of observations of a summary.
+	sum               // Their sum.
+	avg               // Their mean, minimum and maximum over the life of the server.
+	minimum
+	maximum
+	p50 // Percentiles over a sample of their lifetime.
+	p95
+	p99
+	p999
+	window // A percentile over the last minutes, of the Prometheus metrics provider; never shown.
+	partCount
 )
 
 // place is where a key belongs: a line of a metric and, in a set, the entry.
@@ -26,35 +37,48 @@ type place struct {
 // table holds all known metrics, ready to be looked up. It doesn't change
 // once it is made, so that rounds can share it.
 type table struct {
-	single   map[string]*metric
-	slots    int // Series that don't belong to a set.
+	single   map[fourletter.Word]map[string]*metric
+	slots    []*metric // Series that don't belong to a set, by name; of keys that share one, any.
 	sets     []*metric
-	own      map[string]family // The families that are not about keys, by name.
-	reserved map[string]bool   // Names that an unknown key may not take.
+	own      []family        // The families that are not about keys.
+	reserved map[string]bool // Names that an unknown key may not take.
 }
 
 func newTable() *table {
-	t := &table{single: map[string]*metric{}, own: map[string]family{}, reserved: map[string]bool{}}
-	slots := map[series]int{}
-	for _, m := range slices.Concat(gauges(), counters(), summaries(), sets()) {
+	t := &table{single: map[fourletter.Word]map[string]*metric{}, own: ownFamilies(), reserved: map[string]bool{}}
+	all := allMetrics()
+	slices.SortStableFunc(all, func(a, b metric) int {
+		return cmp.Or(strings.Compare(a.name, b.name), strings.Compare(a.value, b.value))
+	})
+	for _, m := range all {
 		t.reserve(m.name)
+		m.render()
+		for _, f := range m.extremes {
+			t.reserve(f.name)
+		}
 		if m.isSet() {
 			t.sets = append(t.sets, &m)
 			continue
 		}
-		id := series{m.name, m.value}
-		if _, ok := slots[id]; !ok {
-			slots[id] = len(slots)
+		last := len(t.slots) - 1
+		if last < 0 || t.slots[last].name != m.name || t.slots[last].value != m.value {
+			t.slots = append(t.slots, &m)
 		}
-		m.slot = slots[id]
-		t.single[m.key] = &m
+		m.slot = len(t.slots) - 1
+		if t.single[m.word] == nil {
+			t.single[m.word] = map[string]*metric{}
+		}
+		t.single[m.word][m.key] = &m
 	}
-	t.slots = len(slots)
-	for _, f := range families() {
-		t.reserve(f.name)
-		t.own[f.name] = f
+	for i := range t.own {
+		t.own[i].render()
+		t.reserve(t.own[i].name)
 	}
 	return t
+}
+
+func allMetrics() []metric {
+	return slices.Concat(gauges(), counters(), summaries(), sets(), wordMetrics(), keeperMetrics())
 }
 
 // reserve keeps name, and what a summary of that name would print, for the table.
@@ -64,31 +88,54 @@ func (t *table) reserve(name string) {
 	}
 }
 
-// find decodes a key of mntr without its zk_. It decides by the names of the
-// table, never by a prefix alone: max_proposal_size is a gauge of its own, while
-// max_fsynctime is the maximum of fsynctime.
+// find decodes a key of mntr without its zk_, in the form of any metrics
+// provider. A known key without a metric is one that is never shown. It decides by the names of the table, never by a prefix alone:
+// max_proposal_size is a gauge of its own, while max_fsynctime is the maximum of
+// fsynctime.
 func (t *table) find(key []byte) (place, bool) {
-	if m, ok := t.single[string(key)]; ok && m.kind.has(whole) {
+	if len(key) > 0 && key[len(key)-1] == '}' {
+		return t.findLabelled(key)
+	}
+	single := t.single[fourletter.Mntr]
+	if m, ok := single[string(key)]; ok && m.kind.has(whole) {
 		return place{metric: m}, true
 	}
 	base, p := cutPart(key)
-	if m, ok := t.single[string(base)]; ok && m.kind.has(p) {
+	if m, ok := single[string(base)]; ok && m.kind.has(p) {
 		return place{metric: m, part: p}, true
 	}
+	if base, p := cutSuffix(key); p != whole {
+		if m, ok := single[string(base)]; ok && m.kind.has(p) {
+			return place{metric: m, part: p}, true
+		}
+	}
+	if at, ok := t.findEntry(key, base, p); ok {
+		return at, true
+	}
+	return place{}, isJVM(key)
+}
+
+// findEntry decodes a key of a set, as the default metrics provider prints it:
+// the name of the entry and that of the set with an underscore between them.
+func (t *table) findEntry(key, base []byte, p part) (place, bool) {
 	for _, m := range t.sets {
 		name, p := base, p
 		if m.kind.has(whole) {
 			// A znode may be named avg_x, so that only summaries have a part to cut.
 			name, p = key, whole
 		}
-		entry, ok := cutEntry(name, m.key)
-		if !ok || !m.kind.has(p) || m.label == learnerLabel && !isNumber(entry) {
+		if m.word != fourletter.Mntr || !m.kind.has(p) {
 			continue
 		}
-		return place{metric: m, part: p, entry: entry}, true
+		if entry, ok := cutEntry(name, m.key); ok && m.takes(entry) {
+			return place{metric: m, part: p, entry: entry}, true
+		}
 	}
 	return place{}, false
 }
+
+// takes tells whether entry can be one of the set.
+func (m *metric) takes(entry []byte) bool { return m.label != learnerLabel || isNumber(entry) }
 
 // cutPart splits a key such as sum_fsynctime into the name and the part.
 func cutPart(key []byte) ([]byte, part) {
@@ -101,10 +148,20 @@ func cutPart(key []byte) ([]byte, part) {
 		return after, count
 	case "sum":
 		return after, sum
-	case "avg", "min", "max":
-		return after, extreme
-	case "p50", "p95", "p99", "p999":
-		return after, percentile
+	case "avg":
+		return after, avg
+	case "min":
+		return after, minimum
+	case "max":
+		return after, maximum
+	case "p50":
+		return after, p50
+	case "p95":
+		return after, p95
+	case "p99":
+		return after, p99
+	case "p999":
+		return after, p999
 	}
 	return key, whole
 }
@@ -119,5 +176,5 @@ func cutEntry(name []byte, set string) ([]byte, bool) {
 }
 
 func isNumber(text []byte) bool {
-	return !bytes.ContainsFunc(text, func(r rune) bool { return r < '0' || r > '9' })
+	return len(text) > 0 && !bytes.ContainsFunc(text, func(r rune) bool { return r < '0' || r > '9' })
 }

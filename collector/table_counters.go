@@ -100,11 +100,11 @@ func operationCounters() []metric {
 		"get_acl", "get_all_children_number", "get_children", "get_data", "get_ephemerals", "multi", "multi_read",
 		"ping", "reconfig", "remove_watches", "set_acl", "set_data", "set_watches", "sync", "who_am_i",
 	} {
-		out = append(out, metric{
-			key: "op_count_" + operation, name: prefix + "client_operations_by_type_total", kind: counter,
-			since: "3.10.0", help: "Operations that clients asked for, by type.",
-			label: operationLabel, value: operation,
+		typed := rows(counter, []row{
+			{"op_count_" + operation, "client_operations_by_type_total", each, "3.10.0", "Operations that clients asked for, by type."},
 		})
+		typed[0].label, typed[0].value = operationLabel, operation
+		out = append(out, typed...)
 	}
 	return out
 }

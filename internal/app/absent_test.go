@@ -23,7 +23,7 @@ func TestZooKeeperComesLater(t *testing.T) {
 
 	stdout := newRecords()
 	auditing := run(t, auditOptions(t.TempDir(), stdout, []string{server.Addr()}, "/a"))
-	exporting := run(t, exporter(server.Addr()))
+	exporting := run(t, exporterOptions(server.Addr()))
 	awaitPage(t, auditing+"/-/ready", http.StatusServiceUnavailable, "not ready: first sync is waiting: ")
 	scrape(t, auditing, 2*time.Second, "zookeeper_up 0", "zookeeper_serving 0", "zkwarden_audit_connected 0",
 		`zookeeper_word_failure{reason="refused",word="mntr"} 1`)

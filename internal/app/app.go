@@ -15,19 +15,18 @@ import (
 	versioncollector "github.com/prometheus/client_golang/prometheus/collectors/version"
 	"github.com/prometheus/exporter-toolkit/web"
 
-	"zkwarden/collector"
 	"zkwarden/internal/fourletter"
 )
 
 // App is a process that is wired and has its listener, but does nothing yet.
 type App struct {
-	options   Options
-	listener  net.Listener
-	registry  *prometheus.Registry
-	dialer    *fourletter.Dialer
-	collector *collector.Collector
-	server    *http.Server
-	auditor   atomic.Pointer[auditor] // Nil until it is open, and when nothing is audited.
+	options  Options
+	listener net.Listener
+	registry *prometheus.Registry
+	dialer   *fourletter.Dialer
+	exporter *exporter
+	server   *http.Server
+	auditor  atomic.Pointer[auditor] // Nil until it is open, and when nothing is audited.
 }
 
 // New wires the process and binds its listener. After an error nothing is
@@ -39,22 +38,17 @@ func New(o Options) (*App, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
 		versioncollector.NewCollector("zkwarden"),
-		collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		&frugal{of: collectors.NewGoCollector()},
+		&frugal{of: collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})},
 	)
 	dialer := &fourletter.Dialer{TLS: o.ZooKeeper.TLS}
-	scraper, err := collector.New(collector.Options{
-		Addr:    o.ZooKeeper.Addresses[0],
-		Client:  &fourletter.Client{Dialer: dialer},
-		Timeout: o.ZooKeeper.Timeout,
-		Logger:  o.Logger,
-	})
+	exporter, err := newExporter(o, dialer)
 	if err != nil {
 		return nil, err
 	}
-	a := &App{options: o, registry: registry, dialer: dialer, collector: scraper}
+	a := &App{options: o, registry: registry, dialer: dialer, exporter: exporter}
 	if a.listener, err = net.Listen("tcp", o.Web.ListenAddress); err != nil {
-		return nil, errors.Join(fmt.Errorf("listen on %s: %w", o.Web.ListenAddress, err), scraper.Close())
+		return nil, errors.Join(fmt.Errorf("listen on %s: %w", o.Web.ListenAddress, err), exporter.close())
 	}
 	a.server = &http.Server{
 		Handler:           a.routes(),
@@ -132,7 +126,7 @@ func (a *App) stop(audited, served <-chan error) error {
 	if served != nil {
 		errs = append(errs, <-served)
 	}
-	errs = append(errs, a.collector.Close())
+	errs = append(errs, a.exporter.close())
 	return errors.Join(errs...)
 }
 

@@ -28,7 +28,8 @@ var landingHTML string
 // routes are the pages of the process.
 func (a *App) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/metrics", collector.Handler(a.collector, a.registry))
+	mux.Handle("/metrics", a.exporter.metrics(a.registry))
+	mux.Handle("GET /probe", a.exporter.probes)
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, "healthy")
 	})
@@ -82,6 +83,7 @@ func (a *App) Ready() error {
 type overview struct {
 	Version  string
 	Scrape   collector.Status
+	Members  collector.EnsembleStatus
 	Audit    *auditOverview
 	NotReady string
 }
@@ -97,7 +99,7 @@ type auditOverview struct {
 }
 
 func (a *App) overview() overview {
-	o := overview{Version: version.Info(), Scrape: a.collector.LastRound()}
+	o := overview{Version: version.Info(), Scrape: a.exporter.server.LastRound(), Members: a.exporter.ensemble.LastRound()}
 	if err := a.Ready(); err != nil {
 		o.NotReady = err.Error()
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/exporter-toolkit/web"
 
 	"zkwarden/audit/policy"
+	"zkwarden/collector"
 	"zkwarden/internal/fourletter"
 )
 
@@ -28,6 +29,9 @@ const (
 // Options is everything that the process can be told.
 type Options struct {
 	ZooKeeper ZooKeeper
+	Ensemble  Ensemble
+	Collector collector.Options // What is shown; Addr, Client, Timeout and Logger are those of this struct.
+	Probe     Probe
 	Web       Web
 	Audit     Audit
 
@@ -76,6 +80,9 @@ func (o *Options) Validate() error {
 	}
 	if err := web.Validate(o.Web.ConfigFile); err != nil {
 		return fmt.Errorf("read web config file %s: %w", o.Web.ConfigFile, err)
+	}
+	if err := o.Probe.validate(); err != nil {
+		return err
 	}
 	if !o.Audit.enabled() {
 		return nil

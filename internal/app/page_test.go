@@ -39,8 +39,8 @@ func run(t *testing.T, o Options) (url string) {
 	return "http://" + a.Addr().String()
 }
 
-// exporter is a process that audits nothing.
-func exporter(addr string) Options {
+// exporterOptions are those of a process that audits nothing.
+func exporterOptions(addr string) Options {
 	o := auditOptions("", io.Discard, []string{addr})
 	o.Audit = Audit{}
 	return o
@@ -136,7 +136,7 @@ func say(text string) func(net.Conn) {
 }
 
 func TestPages(t *testing.T) {
-	o := exporter(fake(t, say("Zookeeper version: <script>alert(1)</script>-x, built on 1\nMode: follower\n")))
+	o := exporterOptions(fake(t, say("Zookeeper version: <script>alert(1)</script>-x, built on 1\nMode: follower\n")))
 	url := run(t, o)
 	status, landing := get(t, url)
 	if status != http.StatusOK || !strings.Contains(landing, "no scrape yet") || !strings.Contains(landing, "no <code>--audit.path</code>") {
@@ -175,7 +175,7 @@ func TestPages(t *testing.T) {
 }
 
 func TestLandingTellsWhatToDo(t *testing.T) {
-	url := run(t, exporter(fake(t, say("mntr is not executed because it is not in the whitelist.\n"))))
+	url := run(t, exporterOptions(fake(t, say("mntr is not executed because it is not in the whitelist.\n"))))
 	get(t, url+"/metrics")
 	if _, landing := get(t, url); !strings.Contains(landing, "4lw.commands.whitelist=mntr,srvr") {
 		t.Errorf("no advice in:\n%s", landing)
@@ -193,7 +193,7 @@ func TestLandingEscapes(t *testing.T) {
 }
 
 func TestProfiles(t *testing.T) {
-	o := exporter("127.0.0.1:1")
+	o := exporterOptions("127.0.0.1:1")
 	o.Web.Pprof = true
 	url := run(t, o)
 	if status, body := get(t, url+"/debug/pprof/goroutine?debug=1"); status != http.StatusOK || !strings.Contains(body, "goroutine profile") {
@@ -212,7 +212,7 @@ func TestWebConfig(t *testing.T) {
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	o := exporter("127.0.0.1:1")
+	o := exporterOptions("127.0.0.1:1")
 	o.Web.ConfigFile = config
 	url := run(t, o)
 

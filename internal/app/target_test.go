@@ -89,7 +89,7 @@ func TestBadTargets(t *testing.T) {
 		"speaks plain, is asked TLS": {plain, withTLS, 0, fourletter.TLS},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := exporter(c.addr)
+			o := exporterOptions(c.addr)
 			o.ZooKeeper.TLS = c.tls
 			limit := time.Second // Of the scraper; shorter than our own.
 			if c.reason != fourletter.Timeout {
@@ -108,7 +108,7 @@ func TestBadTargets(t *testing.T) {
 
 // Without a header it is our own timeout that bounds a page.
 func TestOwnTimeout(t *testing.T) {
-	o := exporter(fake(t, hang))
+	o := exporterOptions(fake(t, hang))
 	o.ZooKeeper.Timeout = 200 * time.Millisecond
 	url := run(t, o)
 	start := time.Now()

@@ -10,9 +10,14 @@ import (
 	"time"
 )
 
-// DefaultMaxBytes caps a reply where [Client.MaxBytes] is 0: some 400 times an
-// ordinary mntr, and room for about 15,000 namespaces.
-const DefaultMaxBytes = 8 << 20
+// The caps on a reply where [Client.MaxBytes] is 0. A server never forgets a
+// namespace, and mntr has ten lines of each: 157,000 of them have been seen
+// (apache/zookeeper pull request 2165), which is some 90 MB. Replies that long
+// are for [Client.Open] and a parser that keeps little.
+const (
+	DefaultMaxBytes     = 8 << 20   // Of all words but mntr.
+	DefaultMaxMntrBytes = 128 << 20 // Of mntr.
+)
 
 // ConnDialer opens the connection of one ask. [Dialer] is one.
 type ConnDialer interface {
@@ -22,7 +27,7 @@ type ConnDialer interface {
 // Client asks four-letter words. It is safe for concurrent use.
 type Client struct {
 	Dialer   ConnDialer
-	MaxBytes int64 // Longest reply that is read; 0: DefaultMaxBytes.
+	MaxBytes int64 // Longest reply that is read; 0: DefaultMaxBytes or DefaultMaxMntrBytes.
 }
 
 // Open connects to addr (host:port), sends word and returns the reply once its
@@ -37,7 +42,7 @@ func (c *Client) Open(ctx context.Context, addr string, word Word) (io.ReadClose
 	if err != nil {
 		return nil, &Error{Word: word, Addr: addr, Reason: dialReason(ctx, err), Err: err}
 	}
-	r := newReply(ctx, conn, word, addr, c.maxBytes())
+	r := newReply(ctx, conn, word, addr, c.maxBytes(word))
 	if _, err := conn.Write([]byte(word.String())); err != nil {
 		r.Close()
 		return nil, r.fail(fmt.Errorf("write: %w", err))
@@ -59,9 +64,12 @@ func (c *Client) Ask(ctx context.Context, addr string, word Word) ([]byte, error
 	return io.ReadAll(r)
 }
 
-func (c *Client) maxBytes() int64 {
-	if c.MaxBytes > 0 {
+func (c *Client) maxBytes(word Word) int64 {
+	switch {
+	case c.MaxBytes > 0:
 		return c.MaxBytes
+	case word == Mntr:
+		return DefaultMaxMntrBytes
 	}
 	return DefaultMaxBytes
 }

@@ -14,6 +14,9 @@ import (
 // that can't be read, or a handshake that failed.
 var ErrTLS = errors.New("tls")
 
+// errFiles marks those of ErrTLS that came before a connection.
+var errFiles = errors.New("prepare")
+
 // TLSFiles says how to speak TLS. The files are PEM and are read again for every
 // connection, so that renewed certificates need no restart.
 type TLSFiles struct {
@@ -22,6 +25,18 @@ type TLSFiles struct {
 	KeyFile            string // Its key; given if and only if CertFile is.
 	ServerName         string // Name to verify; empty: the host that is dialled.
 	InsecureSkipVerify bool   // Believe any server.
+	MinVersion         uint16 // As of crypto/tls; 0: TLS 1.2.
+}
+
+// ParseTLSVersion reads 1.0, 1.1, 1.2 or 1.3 as a version of crypto/tls. Servers
+// on an old Java may speak nothing better than the first two.
+func ParseTLSVersion(text string) (uint16, error) {
+	for _, version := range []uint16{tls.VersionTLS10, tls.VersionTLS11, tls.VersionTLS12, tls.VersionTLS13} {
+		if tls.VersionName(version) == "TLS "+text {
+			return version, nil
+		}
+	}
+	return 0, fmt.Errorf("TLS version %q: want 1.0, 1.1, 1.2 or 1.3", text)
 }
 
 // Dialer connects to ZooKeeper, by TCP or by TLS over TCP. The zero Dialer
@@ -37,7 +52,7 @@ func (d *Dialer) DialContext(ctx context.Context, network, addr string) (net.Con
 	if d.TLS != nil {
 		var err error
 		if config, err = d.TLS.config(addr); err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrTLS, err)
+			return nil, fmt.Errorf("%w: %w: %w", ErrTLS, errFiles, err)
 		}
 	}
 	var plain net.Dialer
@@ -54,7 +69,7 @@ func (d *Dialer) DialContext(ctx context.Context, network, addr string) (net.Con
 }
 
 func (f *TLSFiles) config(addr string) (*tls.Config, error) {
-	config := &tls.Config{ServerName: f.ServerName, InsecureSkipVerify: f.InsecureSkipVerify}
+	config := &tls.Config{ServerName: f.ServerName, InsecureSkipVerify: f.InsecureSkipVerify, MinVersion: f.MinVersion}
 	if config.ServerName == "" {
 		host, _, err := net.SplitHostPort(addr)
 		if err != nil {

@@ -1,0 +1,147 @@
+package collector
+
+import (
+	"bytes"
+	"cmp"
+	"io"
+	"maps"
+	"net/netip"
+	"slices"
+	"strconv"
+	"time"
+
+	"zkwarden/internal/fourletter"
+)
+
+// otherClients is the label value of all addresses beyond Options.ConsTop.
+const otherClients = "other"
+
+// maxAddresses is how many client addresses are told apart; those that come
+// later in the reply are counted together.
+const maxAddresses = 20_000
+
+// connections is what cons says, summed up. Session ids are not read: with its
+// password, an id is the session.
+type connections struct {
+	clients     map[netip.Addr]int
+	beyond      int // Connections of addresses that are not told apart.
+	sessionless int
+	queued      int64
+	latency     int64     // Milliseconds.
+	oldest      time.Time // Zero: no session.
+}
+
+// readCons reads a reply to cons: one line a connection, such as
+//
+//	/10.0.0.7:48582[1](queued=0,recved=7,sent=7,sid=0x3,lop=PING,est=1795341889544,...,maxlat=18)
+//
+// where a connection without a session stops after sent. The last line is blank.
+func readCons(r io.Reader, s *samples, _ string) (int, error) {
+	all := connections{clients: map[netip.Addr]int{}}
+	lines := 0
+	err := eachLine(r, func(line []byte) {
+		switch line = bytes.TrimSpace(line); {
+		case len(line) == 0:
+		case all.take(line):
+			lines++
+		default:
+			s.unparsable++
+		}
+	}, func() { s.unparsable++ })
+	if err == nil && lines == 0 {
+		// The connection that asks is always among them.
+		err = errGarbage
+	}
+	if err != nil {
+		return lines, err
+	}
+	all.put(s, time.Now())
+	return lines, nil
+}
+
+// take reads one line and tells whether it is a connection.
+func (c *connections) take(line []byte) bool {
+	peer, fields, ok := bytes.Cut(line, []byte("("))
+	fields, closed := bytes.CutSuffix(fields, []byte(")"))
+	addr, err := addrOf(peer)
+	if !ok || !closed || err != nil {
+		return false
+	}
+	if _, known := c.clients[addr]; known || len(c.clients) < maxAddresses {
+		c.clients[addr]++
+	} else {
+		c.beyond++
+	}
+	session := false
+	for field := range bytes.SplitSeq(fields, []byte(",")) {
+		key, value, _ := bytes.Cut(field, []byte("="))
+		switch string(key) {
+		case "sid":
+			session = true
+		case "queued":
+			c.queued += max(0, integer(value))
+		case "maxlat":
+			c.latency = max(c.latency, integer(value))
+		case "est":
+			if at := time.UnixMilli(integer(value)); c.oldest.IsZero() || at.Before(c.oldest) {
+				c.oldest = at
+			}
+		}
+	}
+	if !session {
+		c.sessionless++
+	}
+	return true
+}
+
+// addrOf returns the address in /10.0.0.7:48582[1] or /[::1]:48582[1]; Java
+// prints IPv6 with or without brackets, depending on its release.
+func addrOf(peer []byte) (netip.Addr, error) {
+	peer = bytes.TrimPrefix(peer, []byte("/"))
+	if i := bytes.LastIndexByte(peer, '['); i > 0 {
+		peer = peer[:i]
+	}
+	if i := bytes.LastIndexByte(peer, ':'); i >= 0 {
+		peer = peer[:i]
+	}
+	addr, err := netip.ParseAddr(string(bytes.Trim(peer, "[]")))
+	return addr.Unmap().WithZone(""), err
+}
+
+// integer returns 0 for what is none.
+func integer(text []byte) int64 {
+	v, err := strconv.ParseInt(string(text), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return v
+}
+
+// put adds the sums to s.
+func (c *connections) put(s *samples, now time.Time) {
+	addrs := slices.SortedFunc(maps.Keys(c.clients), func(a, b netip.Addr) int {
+		return cmp.Or(cmp.Compare(c.clients[b], c.clients[a]), a.Compare(b))
+	})
+	number := func(key string, v int64) { s.putOf(fourletter.Cons, key, strconv.FormatInt(v, 10)) }
+	number("clients", int64(len(addrs)))
+	number("sessionless", int64(c.sessionless))
+	number("queued", c.queued)
+	number("latency", c.latency)
+	if !c.oldest.IsZero() {
+		number("oldest", max(0, now.Sub(c.oldest).Milliseconds()))
+	}
+	if len(addrs) > 0 {
+		number("largest", int64(c.clients[addrs[0]]))
+	}
+	rest := c.beyond
+	for i, addr := range addrs {
+		if i < s.limits.consTop {
+			s.putEntry(fourletter.Cons, "connections", addr.String(), float64(c.clients[addr]))
+		} else {
+			rest += c.clients[addr]
+		}
+	}
+	if rest > 0 {
+		s.putEntry(fourletter.Cons, "connections", otherClients, float64(rest))
+	}
+}

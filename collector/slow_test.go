@@ -1,0 +1,117 @@
+package collector
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"zkwarden/internal/fourletter"
+)
+
+const (
+	wchsText = "2 connections watching 3 paths\nTotal watches:4\n"
+	enviText = "Environment:\njava.version=17.0.15\njava.vendor=Debian\nos.name=Linux\nos.arch=amd64\nos.version=6.1.0\nuser.name=root\n"
+)
+
+// asked returns how often slow words were asked.
+func asked(server *slow, word fourletter.Word) int { return server.times()[word] }
+
+func TestSlowWords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := &slow{replies: script{fourletter.Mntr: mntrText, fourletter.Wchs: wchsText, fourletter.Isro: "rw", fourletter.Envi: enviText}}
+		c := start(t, Options{Client: server, SlowInterval: 10 * time.Second})
+		age := func() string { return lineOf(t, c, `zookeeper_word_age_seconds{word="wchs"} `) }
+		expect := func(when string, times int) {
+			t.Helper()
+			if got := asked(server, fourletter.Wchs); got != times {
+				t.Errorf("%s: asked %d times, want %d", when, got, times)
+			}
+		}
+		wants(t, get(t, c, ""), "zookeeper_data_watches 4", "zookeeper_read_only 0",
+			`zookeeper_environment_info{java_vendor="Debian",java_version="17.0.15",os_arch="amd64",os_name="Linux",os_version="6.1.0"} 1`,
+			`zookeeper_word_success{word="wchs"} 1`, `zookeeper_word_success{word="conf"} 0`,
+			`zookeeper_word_failure{reason="refused",word="conf"} 1`)
+		time.Sleep(4 * time.Second)
+		wants(t, get(t, c, ""), "zookeeper_data_watches 4",
+			`zookeeper_word_failure{reason="refused",word="conf"} 1`, `zookeeper_word_failures_total{reason="refused",word="conf"} 1`)
+		expect("within the interval", 1)
+		if got := age(); got != "4" {
+			t.Errorf("age %s, want 4", got)
+		}
+		time.Sleep(6 * time.Second)
+		wants(t, get(t, c, ""), "zookeeper_data_watches 4", `zookeeper_word_failures_total{reason="refused",word="conf"} 2`)
+		expect("after the interval", 2)
+
+		server.set(fourletter.Mntr, strings.Replace(mntrText, "leader", "follower", 1))
+		get(t, c, "")
+		expect("after a change of role", 3)
+
+		server.set(fourletter.Mntr, notServing)
+		page := get(t, c, "")
+		expect("while not serving", 3)
+		lacks(t, page, "zookeeper_data_watches", "zookeeper_environment_info", "zookeeper_word_age_seconds")
+	})
+}
+
+// lineOf returns what follows start on the page of c.
+func lineOf(t *testing.T, c *Collector, start string) string {
+	t.Helper()
+	for line := range strings.Lines(raw(t, c, "")) {
+		if after, ok := strings.CutPrefix(line, start); ok {
+			return strings.TrimSpace(after)
+		}
+	}
+	t.Errorf("page lacks %s", start)
+	return ""
+}
+
+// A slow word that hangs holds up the one scrape in its interval that asks it,
+// and none beyond its time.
+func TestSlowWordHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := &slow{replies: script{fourletter.Mntr: mntrText, fourletter.Srvr: srvrText}, after: map[fourletter.Word]time.Duration{fourletter.Wchs: time.Hour}}
+		c := start(t, Options{Client: server})
+		for i, want := range []time.Duration{DefaultTimeout, 0, 0} {
+			begin := time.Now()
+			wants(t, get(t, c, ""), "zookeeper_znodes 5", `zookeeper_word_failure{reason="timeout",word="wchs"} 1`)
+			if took := time.Since(begin); took != want {
+				t.Errorf("scrape %d took %s, want %s", i, took, want)
+			}
+		}
+	})
+}
+
+// cons is asked only on request, and 3.4 isn't asked for dirs.
+func TestWordsThatAreAsked(t *testing.T) {
+	for name, tc := range map[string]struct {
+		options Options
+		mntr    string
+		want    map[fourletter.Word]int
+	}{
+		"default": {Options{}, mntrText, map[fourletter.Word]int{
+			fourletter.Mntr: 1, fourletter.Srvr: 1, fourletter.Conf: 1, fourletter.Isro: 1, fourletter.Wchs: 1, fourletter.Dirs: 1, fourletter.Envi: 1,
+		}},
+		"3.4": {Options{}, strings.Replace(mntrText, "3.9.5", "3.4.14", 1), map[fourletter.Word]int{
+			fourletter.Mntr: 1, fourletter.Srvr: 1, fourletter.Conf: 1, fourletter.Isro: 1, fourletter.Wchs: 1, fourletter.Envi: 1,
+		}},
+		"chosen": {Options{Words: []fourletter.Word{fourletter.Isro}, Cons: true}, mntrText, map[fourletter.Word]int{
+			fourletter.Mntr: 1, fourletter.Srvr: 1, fourletter.Isro: 1, fourletter.Cons: 1,
+		}},
+		"nobody there": {Options{Cons: true}, "", map[fourletter.Word]int{fourletter.Mntr: 1, fourletter.Srvr: 1, fourletter.Ruok: 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := &slow{replies: script{}}
+			if tc.mntr != "" {
+				server.replies[fourletter.Mntr] = tc.mntr
+			}
+			tc.options.Client = server
+			get(t, start(t, tc.options), "")
+			if diff := cmp.Diff(tc.want, server.times()); diff != "" {
+				t.Errorf("asked (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

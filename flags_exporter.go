@@ -1,0 +1,65 @@
+package main
+
+import (
+	"fmt"
+
+	"zkwarden/collector"
+	"zkwarden/internal/cli"
+)
+
+// ensembleFlags stand on the application: check looks at the ensemble too.
+func (f *flags) ensembleFlags() {
+	f.app.Flag("ensemble.member", "Id of a member of the ensemble and where it answers, repeatable. By default the members are read from the server, which knows no client ports where zoo.cfg says clientPort=.").
+		PlaceHolder("ID=HOST:PORT").StringsVar(&f.members)
+	f.app.Flag("ensemble.timeout", "How long each member of the ensemble may take to answer.").Default("1s").DurationVar(&f.ensembleTimeout)
+}
+
+func (f *flags) parseMembers() error {
+	if f.ensembleTimeout <= 0 {
+		return fmt.Errorf("--ensemble.timeout: %s is not positive", f.ensembleTimeout)
+	}
+	seen := map[int64]bool{}
+	for _, text := range f.members {
+		member, err := collector.ParseMember(text)
+		if err != nil {
+			return fmt.Errorf("--ensemble.member: %w", err)
+		}
+		if seen[member.ID] {
+			return fmt.Errorf("--ensemble.member: member %d is given twice", member.ID)
+		}
+		seen[member.ID] = true
+		f.ensembleMembers = append(f.ensembleMembers, member)
+	}
+	return nil
+}
+
+// exporterFlags are the flags of run that are about metrics.
+func (f *flags) exporterFlags() {
+	c, o := f.runCommand, &f.run.Collector
+	c.Flag("ensemble.state-file", "File in which the last known members of the ensemble survive a restart; ensemble.json in the audit directory by default, if anything is audited.").
+		PlaceHolder("FILE").StringVar(&f.run.Ensemble.StateFile)
+	c.Flag("collector.lifetime", "Show minimum, mean, maximum and percentiles over the life of the server too.").BoolVar(&o.Lifetime)
+	c.Flag("collector.namespaces-max", "How many top-level znodes to show in metrics by namespace; the others are counted.").
+		Default(fmt.Sprint(collector.DefaultNamespacesMax)).IntVar(&o.NamespacesMax)
+	c.Flag("collector.namespaces-allow", "Namespaces to show, as a name or glob, repeatable; all by default.").PlaceHolder("GLOB").StringsVar(&o.NamespacesAllow)
+	c.Flag("collector.namespaces-deny", "Namespaces not to show, as a name or glob, repeatable.").PlaceHolder("GLOB").StringsVar(&o.NamespacesDeny)
+	c.Flag("collector.slow-interval", "How long the answers to conf, isro, wchs, dirs, envi and cons are kept.").
+		Default(collector.DefaultSlowInterval.String()).DurationVar(&o.SlowInterval)
+	c.Flag("collector.cons", "Ask for connections too, and show them by client address.").BoolVar(&o.Cons)
+	c.Flag("collector.cons-top", "How many client addresses to show; the rest is one.").Default(fmt.Sprint(collector.DefaultConsTop)).IntVar(&o.ConsTop)
+	c.Flag("metrics.compat", "Show metrics under the names of other exporters too: zk for those of mntr.").PlaceHolder("zk").EnumVar(&o.Compat, collector.CompatZK)
+	c.Flag("probe.allow", "Targets that /probe may ask, as HOST:PORT, host or glob, repeatable; the members of the ensemble by default.").
+		PlaceHolder("GLOB").StringsVar(&f.run.Probe.Allow)
+	c.Flag("probe.config-file", "YAML file with the modules of /probe.").PlaceHolder("FILE").StringVar(&f.run.Probe.ConfigFile)
+}
+
+func (f *flags) checkFlags() {
+	f.checkClause = f.app.Command("check", "Tell what would not work with this server, and the line of configuration that fixes it.")
+}
+
+func (f *flags) checkOptions() cli.CheckOptions {
+	return cli.CheckOptions{
+		Addr: f.addresses[0], Dialer: f.dialer(), Timeout: f.timeout,
+		Members: f.ensembleMembers, EnsembleTimeout: f.ensembleTimeout,
+	}
+}

@@ -1,0 +1,81 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"github.com/go-kit/log/level"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"zkwarden/collector"
+	"zkwarden/internal/fourletter"
+)
+
+// Ensemble says whom the ensemble view asks.
+type Ensemble struct {
+	Members   []collector.Member // Empty: those that the server lists.
+	Timeout   time.Duration      // Of each member; 0: collector.DefaultEnsembleTimeout.
+	StateFile string             // Where the last known members survive a restart; empty: in the audit directory, if there is one.
+}
+
+// stateFile returns where the last known members are kept; empty: nowhere.
+func (o *Options) stateFile() string {
+	if o.Ensemble.StateFile == "" && o.Audit.enabled() {
+		return filepath.Join(o.Audit.Dir, "ensemble.json")
+	}
+	return o.Ensemble.StateFile
+}
+
+// exporter is the half of the process that asks four-letter words.
+type exporter struct {
+	server   *collector.Collector
+	ensemble *collector.Ensemble
+	probes   *prober
+}
+
+// newExporter wires the exporter, which asks nobody before it is scraped.
+func newExporter(o Options, dialer *fourletter.Dialer) (_ *exporter, err error) {
+	if dialer.TLS != nil && dialer.TLS.InsecureSkipVerify {
+		level.Warn(o.Logger).Log("msg", "ZooKeeper's certificates are not verified: whoever is in between can answer in its place",
+			"flag", "--zookeeper.tls-insecure-skip-verify")
+	}
+	e := &exporter{}
+	scrape := o.Collector
+	scrape.Addr, scrape.Timeout, scrape.Logger = o.ZooKeeper.Addresses[0], o.ZooKeeper.Timeout, o.Logger
+	var client *fourletter.Client
+	client, scrape.Handshakes = clientOf(dialer)
+	asker := &shared{addr: scrape.Addr, own: client, others: &fourletter.Client{Dialer: dialer}}
+	scrape.Client = asker
+	if e.server, err = collector.New(scrape); err != nil {
+		return nil, err
+	}
+	e.ensemble, err = collector.NewEnsemble(collector.EnsembleOptions{
+		Addr: scrape.Addr, Client: asker, Secure: dialer.TLS != nil,
+		Timeout: o.Ensemble.Timeout, Members: o.Ensemble.Members, StateFile: o.stateFile(), Logger: o.Logger,
+	})
+	if err != nil {
+		return nil, errors.Join(err, e.server.Close())
+	}
+	if e.probes, err = newProber(o, dialer, e.ensemble); err != nil {
+		return nil, errors.Join(fmt.Errorf("read probe modules: %w", err), e.close())
+	}
+	return e, nil
+}
+
+// clientOf returns a client and, with TLS, what its handshakes tell.
+func clientOf(dialer *fourletter.Dialer) (*fourletter.Client, *collector.Handshakes) {
+	if dialer.TLS == nil {
+		return &fourletter.Client{Dialer: dialer}, nil
+	}
+	handshakes := collector.NewHandshakes(dialer)
+	return &fourletter.Client{Dialer: handshakes}, handshakes
+}
+
+func (e *exporter) metrics(own prometheus.Gatherer) http.Handler {
+	return collector.Handler(e.server, own, e.ensemble)
+}
+
+func (e *exporter) close() error { return errors.Join(e.server.Close(), e.ensemble.Close()) }

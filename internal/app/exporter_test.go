@@ -1,0 +1,172 @@
+package app
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-kit/log"
+
+	"zkwarden/collector"
+	"zkwarden/internal/fourletter"
+	"zkwarden/internal/zktest"
+)
+
+// startSidecar runs a sidecar that audits nothing, until the test ends, and
+// returns the URL of its pages.
+func startSidecar(t *testing.T, change func(*Options), addrs ...string) string {
+	t.Helper()
+	o := auditOptions("", io.Discard, addrs)
+	change(&o)
+	a, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("stop: %v", err)
+		}
+	})
+	return "http://" + a.Addr().String()
+}
+
+func bodyOf(t *testing.T, url string) string {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}
+
+// awaitBody reads the page until it has every line.
+func awaitBody(t *testing.T, url string, lines ...string) {
+	t.Helper()
+	deadline := time.After(patience)
+	for {
+		text, missing := "\n"+bodyOf(t, url), ""
+		for _, line := range lines {
+			if !strings.Contains(text, "\n"+line+"\n") {
+				missing = line
+			}
+		}
+		if missing == "" {
+			return
+		}
+		select {
+		case <-deadline:
+			t.Fatalf("no page with %s; the last:\n%s", missing, text)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// Three sidecars beside three servers; two servers are killed. The sidecar of
+// the survivor says at its next scrape that there is no quorum, none reports a
+// leader, the landing page tells what to do, and all of it recovers by itself.
+func TestLiveSidecarsLoseQuorum(t *testing.T) {
+	ensemble := zktest.Start(t, zktest.Options{Servers: 3})
+	var members []collector.Member
+	for _, server := range ensemble.Servers() {
+		members = append(members, collector.Member{ID: int64(server.ID()), Addr: server.Addr(), Weight: 1})
+	}
+	sidecars := map[int]string{}
+	for _, server := range ensemble.Servers() {
+		sidecars[server.ID()] = startSidecar(t, func(o *Options) { o.Ensemble.Members = members }, server.Addr())
+		has(t, bodyOf(t, sidecars[server.ID()]+"/metrics"), "zookeeper_ensemble_quorum 1", "zookeeper_ensemble_leaders 1",
+			"zookeeper_ensemble_voters_serving 3", "zookeeper_ensemble_failures_tolerable 1")
+	}
+	if text := bodyOf(t, sidecars[1]); !strings.Contains(text, "3 of 3 voters serve, 1 more can fail") {
+		t.Errorf("landing page:\n%s", text)
+	}
+
+	leader, err := ensemble.Leader(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	survivor := ensemble.Server(leader.ID()%3 + 1)
+	for _, server := range ensemble.Servers() {
+		if server.ID() != survivor.ID() {
+			server.Kill()
+		}
+	}
+	has(t, bodyOf(t, sidecars[survivor.ID()]+"/metrics"), "zookeeper_ensemble_quorum 0")
+	for _, sidecar := range sidecars {
+		text := bodyOf(t, sidecar+"/metrics")
+		has(t, text, "zookeeper_ensemble_quorum 0", "zookeeper_ensemble_leaders 0", `zookeeper_server_state{state="leader"} 0`)
+	}
+	text := bodyOf(t, sidecars[survivor.ID()])
+	if !strings.Contains(text, "0 of 3 voters serve") || !strings.Contains(text, "check that a majority of the voters is up") {
+		t.Errorf("landing page:\n%s", text)
+	}
+
+	for _, server := range ensemble.Servers() {
+		if server.ID() != survivor.ID() {
+			if err := server.Restart(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, sidecar := range sidecars {
+		awaitBody(t, sidecar+"/metrics", "zookeeper_ensemble_quorum 1", "zookeeper_ensemble_leaders 1", "zookeeper_ensemble_failures_tolerable 1")
+	}
+}
+
+func TestExporterOverHTTP(t *testing.T) {
+	own := fakeServer(t, replying(leaderAnswers()))
+	url := startSidecar(t, func(*Options) {}, own)
+	has(t, bodyOf(t, url+"/metrics"), "zookeeper_up 1", "zookeeper_ensemble_members 1")
+	has(t, bodyOf(t, url+"/probe?target="+own), "zookeeper_up 1")
+	has(t, bodyOf(t, url+"/probe"), "want one parameter target=HOST:PORT, have 0")
+}
+
+// Whoever turns verification off reads of it in the log.
+func TestInsecureTLSIsLoud(t *testing.T) {
+	for name, o := range map[string]Options{
+		"flag":   {ZooKeeper: ZooKeeper{TLS: &fourletter.TLSFiles{InsecureSkipVerify: true}}},
+		"module": {Probe: Probe{ConfigFile: writeModules(t, "modules:\n  any: {tls: {insecure_skip_verify: true}}\n")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var logged strings.Builder
+			o.ZooKeeper.Addresses, o.ZooKeeper.Timeout, o.Logger = []string{"zk:2181"}, time.Second, log.NewLogfmtLogger(&logged)
+			e, err := newExporter(o, &fourletter.Dialer{TLS: o.ZooKeeper.TLS})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer e.close()
+			if got := logged.String(); !strings.Contains(got, "level=warn") || !strings.Contains(got, "in between can answer") {
+				t.Errorf("log: %s", got)
+			}
+		})
+	}
+}
+
+func TestStateFileOfTheAuditDirectory(t *testing.T) {
+	audited := Audit{Paths: []string{"/a"}, Dir: "data"}
+	for want, o := range map[string]Options{
+		"":                   {Audit: Audit{Dir: "data"}},
+		"data/ensemble.json": {Audit: audited},
+		"own.json":           {Audit: audited, Ensemble: Ensemble{StateFile: "own.json"}},
+	} {
+		if got := o.stateFile(); got != want {
+			t.Errorf("state file %q, want %q", got, want)
+		}
+	}
+}

@@ -1,0 +1,141 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"zkwarden/collector"
+	"zkwarden/internal/fourletter"
+	"zkwarden/internal/zktest"
+)
+
+// checked runs Check and returns what it prints and its error, as text.
+func checked(t *testing.T, o CheckOptions) (report, failure string) {
+	t.Helper()
+	if o.Dialer == nil {
+		o.Dialer = &fourletter.Dialer{}
+	}
+	o.Timeout, o.EnsembleTimeout = 2*time.Second, time.Second
+	var out strings.Builder
+	if err := Check(t.Context(), o, &out); err != nil {
+		failure = err.Error()
+	}
+	return out.String(), failure
+}
+
+func expect(t *testing.T, text string, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if !strings.Contains(text, part) {
+			t.Errorf("no %q in:\n%s", part, text)
+		}
+	}
+}
+
+func membersOf(e *zktest.Ensemble) []collector.Member {
+	var all []collector.Member
+	for _, server := range e.Servers() {
+		all = append(all, collector.Member{ID: int64(server.ID()), Addr: server.Addr(), Weight: 1})
+	}
+	return all
+}
+
+func TestLiveCheck(t *testing.T) {
+	ensemble := zktest.Start(t, zktest.Options{Servers: 3, Observers: 1})
+	own := ensemble.Server(1).Addr()
+
+	t.Run("all is well", func(t *testing.T) {
+		report, failure := checked(t, CheckOptions{Addr: own, Members: membersOf(ensemble)})
+		if failure != "" || strings.Contains(report, "WRONG") || strings.Contains(report, "note") {
+			t.Errorf("%s\n%s", failure, report)
+		}
+		expect(t, report, "ok     answers: ZooKeeper "+zktest.Default, "answered: mntr, srvr", "the server lists 4 members",
+			"member 4 at "+ensemble.Server(4).Addr()+": observer, no vote", "quorum: 3 of 3 voters serve, 1 more can fail")
+	})
+	t.Run("one host, no client addresses", func(t *testing.T) {
+		report, failure := checked(t, CheckOptions{Addr: own})
+		expect(t, failure, "3 things would not work")
+		expect(t, report, "WRONG  member 2: its client address is not known", "fix: Add --ensemble.member=2=HOST:PORT")
+	})
+	t.Run("a member too many", func(t *testing.T) {
+		members := append(membersOf(ensemble), collector.Member{ID: 9, Addr: own, Weight: 1})
+		report, failure := checked(t, CheckOptions{Addr: own, Members: members})
+		if failure != "" {
+			t.Error(failure)
+		}
+		expect(t, report, "note   member 9 at "+own+" has no vote in the ensemble of this server", "fix: drop it from --ensemble.member")
+	})
+	t.Run("members killed", func(t *testing.T) {
+		ensemble.Server(2).Kill()
+		report, failure := checked(t, CheckOptions{Addr: own, Members: membersOf(ensemble)})
+		expect(t, failure, "one thing would not work")
+		expect(t, report, "WRONG  member 2 at", "connection refused", "note   quorum, but no voter more may fail")
+		ensemble.Server(3).Kill()
+		report, failure = checked(t, CheckOptions{Addr: own, Members: membersOf(ensemble)})
+		expect(t, failure, "things would not work")
+		expect(t, report, "WRONG  no quorum", "fix: start members until a majority of the voters is up")
+	})
+}
+
+func TestLiveCheckWhitelist(t *testing.T) {
+	ensemble := zktest.Start(t, zktest.Options{Config: map[string]string{"4lw.commands.whitelist": "srvr"}})
+	report, failure := checked(t, CheckOptions{Addr: ensemble.Server(1).Addr()})
+	expect(t, failure, "things would not work")
+	expect(t, report, "ok     answered: srvr", "mntr, conf, isro, wchs, dirs, envi: not_whitelisted", "4lw.commands.whitelist=mntr,srvr", "WRONG  the members are not known")
+}
+
+func TestLiveCheckTLS(t *testing.T) {
+	certs, other := zktest.Certs(t, zktest.CertOptions{ServerNotAfter: time.Now().Add(90 * 24 * time.Hour)}), zktest.Certs(t, zktest.CertOptions{})
+	server := zktest.Start(t, zktest.Options{TLS: certs}).Server(1)
+	mutual := fourletter.TLSFiles{CAFile: certs.CA, CertFile: certs.ClientCert, KeyFile: certs.ClientKey}
+	insecure := mutual
+	insecure.CAFile, insecure.InsecureSkipVerify = "", true
+	for name, tc := range map[string]struct {
+		addr  string
+		files *fourletter.TLSFiles
+		fails bool
+		want  string
+	}{
+		"good":                  {server.SecureAddr(), &mutual, false, "ok     the served certificate is good until"},
+		"not verified":          {server.SecureAddr(), &insecure, false, "note   certificates are not verified"},
+		"no client certificate": {server.SecureAddr(), &fourletter.TLSFiles{CAFile: certs.CA}, true, "fix: set --zookeeper.tls-cert-file"},
+		"wrong authority":       {server.SecureAddr(), &fourletter.TLSFiles{CAFile: other.CA}, true, "fix: set --zookeeper.tls-ca-file"},
+		"plain port":            {server.Addr(), &mutual, true, "fix: set --zookeeper.address to the server's secureClientPort"},
+		"missing file":          {server.SecureAddr(), &fourletter.TLSFiles{CAFile: "none.pem"}, true, "each must be readable PEM"},
+		"plain to the TLS port": {server.SecureAddr(), nil, true, "set --zookeeper.tls"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			report, failure := checked(t, CheckOptions{Addr: tc.addr, Dialer: &fourletter.Dialer{TLS: tc.files}})
+			if (failure != "") != tc.fails {
+				t.Errorf("error %q", failure)
+			}
+			expect(t, report, tc.want)
+		})
+	}
+}
+
+func TestLiveCheckExpiringCertificate(t *testing.T) {
+	certs := zktest.Certs(t, zktest.CertOptions{ServerNotAfter: time.Now().Add(48 * time.Hour)})
+	server := zktest.Start(t, zktest.Options{TLS: certs}).Server(1)
+	files := &fourletter.TLSFiles{CAFile: certs.CA, CertFile: certs.ClientCert, KeyFile: certs.ClientKey}
+	report, failure := checked(t, CheckOptions{Addr: server.SecureAddr(), Dialer: &fourletter.Dialer{TLS: files}})
+	if failure != "" {
+		t.Error(failure)
+	}
+	expect(t, report, "note   the served certificate ends", "fix: renew the certificate")
+}
+
+// A leader that serves no clients is told apart from a lost quorum.
+func TestLiveCheckLeaderServesNo(t *testing.T) {
+	ensemble := zktest.Start(t, zktest.Options{Servers: 3, Config: map[string]string{"leaderServes": "no"}})
+	followers, err := ensemble.Followers(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, failure := checked(t, CheckOptions{Addr: followers[0].Addr(), Members: membersOf(ensemble)})
+	if failure != "" {
+		t.Errorf("%s\n%s", failure, report)
+	}
+	expect(t, report, "serves no clients", "leaderServes=no", "quorum: 2 of 3 voters serve, 1 more can fail")
+}
