@@ -47,6 +47,7 @@ func TestHelp(t *testing.T) {
 		"help-tree":   {"tree", "--help"},
 		"help-watch":  {"watch", "--help"},
 		"help-health": {"health", "-h"},
+		"help-check":  {"check", "--help"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
