@@ -17,14 +17,15 @@ import (
 // hang reads until the other side gives up.
 func hang(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
 
-// flood answers every word with 100 MiB of repetitions of the text.
+// flood answers every word with 200 MiB, more than the longest mntr that is read,
+// made of repetitions of the text.
 func flood(text string) func(net.Conn) {
 	chunk := strings.Repeat(text, 1<<20/len(text)+1)
 	return func(conn net.Conn) {
 		if _, err := io.ReadFull(conn, make([]byte, 4)); err != nil {
 			return
 		}
-		for range 100 {
+		for range 200 {
 			if _, err := io.WriteString(conn, chunk); err != nil {
 				return
 			}
