@@ -44,11 +44,11 @@ func (c *Client) Open(ctx context.Context, addr string, word Word) (io.ReadClose
 	}
 	r := newReply(ctx, conn, word, addr, c.maxBytes(word))
 	if _, err := conn.Write([]byte(word.String())); err != nil {
-		r.Close()
+		_ = r.Close() // The error of writing is the one to tell.
 		return nil, r.fail(fmt.Errorf("write: %w", err))
 	}
 	if err := r.refusal(); err != nil {
-		r.Close()
+		_ = r.Close() // The refusal is the one to tell.
 		return nil, err
 	}
 	return r, nil
@@ -117,7 +117,7 @@ func (v receiver) Read(p []byte) (int, error) {
 	if r.raw > r.max {
 		return n, &Error{Word: r.word, Addr: r.addr, Reason: TooLarge, Err: fmt.Errorf("more than %d bytes", r.max)}
 	}
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return n, r.fail(fmt.Errorf("read reply: %w", err))
 	}
 	return n, err

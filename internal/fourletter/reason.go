@@ -49,8 +49,7 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // ReasonOf returns the reason that err carries, and whether it carries one.
 func ReasonOf(err error) (Reason, bool) {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Reason, true
 	}
 	return "", false
