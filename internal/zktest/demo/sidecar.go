@@ -29,11 +29,16 @@ type sidecar struct {
 // metrics are. The first one audits.
 func startSidecars(ctx context.Context, binary string, ensemble *zktest.Ensemble, auditDir string, stdout, stderr io.Writer) ([]*sidecar, error) {
 	var sidecars []*sidecar
+	var members []string // On one host, the servers cannot tell each other's client ports.
+	for _, server := range ensemble.Servers() {
+		members = append(members, fmt.Sprintf("--ensemble.member=%d=%s", server.ID(), server.Addr()))
+	}
 	for i, server := range ensemble.Servers() {
 		args := []string{
 			"--zookeeper.address=" + server.Addr(), "--ensemble.name=demo",
 			"--web.listen-address=127.0.0.1:0", "--log.format=json",
 		}
+		args = append(args, members...)
 		role := "metrics"
 		if i == 0 {
 			role = "metrics and audit"
