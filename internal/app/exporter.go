@@ -47,7 +47,7 @@ func newExporter(o Options, dialer *fourletter.Dialer) (_ *exporter, err error) 
 	scrape.Addr, scrape.Timeout, scrape.Logger = o.ZooKeeper.Addresses[0], o.ZooKeeper.Timeout, o.Logger
 	var client *fourletter.Client
 	client, scrape.Handshakes = clientOf(dialer)
-	asker := &shared{addr: scrape.Addr, own: client, others: &fourletter.Client{Dialer: dialer}}
+	asker := &shared{addr: scrape.Addr, own: client, others: &fourletter.Client{Dialer: dialer.ForMembers()}}
 	scrape.Client = asker
 	if e.server, err = collector.New(scrape); err != nil {
 		return nil, err

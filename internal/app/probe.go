@@ -65,7 +65,7 @@ type prober struct {
 func newProber(o Options, dialer *fourletter.Dialer, ensemble *collector.Ensemble) (*prober, error) {
 	p := &prober{
 		modules: map[string]module{defaultModule: {
-			tls: dialer.TLS, timeout: o.ZooKeeper.Timeout, lifetime: o.Collector.Lifetime, words: o.Collector.Words, cons: o.Collector.Cons,
+			tls: dialer.ForMembers().TLS, timeout: o.ZooKeeper.Timeout, lifetime: o.Collector.Lifetime, words: o.Collector.Words, cons: o.Collector.Cons,
 		}},
 		allow: o.Probe.Allow, own: o.ZooKeeper.Addresses, ensemble: ensemble,
 		options: o.Collector, slots: make(chan struct{}, maxProbes), logger: log.NewNopLogger(),

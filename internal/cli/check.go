@@ -176,7 +176,7 @@ func tlsAdvice(cause fourletter.Cause) string {
 
 func (r *report) ensemble(ctx context.Context, o CheckOptions) error {
 	e, err := collector.NewEnsemble(collector.EnsembleOptions{
-		Addr: o.Addr, Client: &fourletter.Client{Dialer: o.Dialer}, Secure: o.Dialer.TLS != nil,
+		Addr: o.Addr, Client: &fourletter.Client{Dialer: o.Dialer.ForMembers()}, Secure: o.Dialer.TLS != nil,
 		Timeout: o.EnsembleTimeout, Members: o.Members, Logger: log.NewNopLogger(),
 	})
 	if err != nil {

@@ -24,6 +24,7 @@ type TLSFiles struct {
 	CertFile           string // Client certificate; empty: none is offered.
 	KeyFile            string // Its key; given if and only if CertFile is.
 	ServerName         string // Name to verify; empty: the host that is dialled.
+	OrHost             bool   // Besides ServerName, the host that is dialled will do.
 	InsecureSkipVerify bool   // Believe any server.
 	MinVersion         uint16 // As of crypto/tls; 0: TLS 1.2.
 }
@@ -70,12 +71,18 @@ func (d *Dialer) DialContext(ctx context.Context, network, addr string) (net.Con
 
 func (f *TLSFiles) config(addr string) (*tls.Config, error) {
 	config := &tls.Config{ServerName: f.ServerName, InsecureSkipVerify: f.InsecureSkipVerify, MinVersion: f.MinVersion}
-	if config.ServerName == "" {
-		host, _, err := net.SplitHostPort(addr)
-		if err != nil {
-			return nil, fmt.Errorf("split address %s: %w", addr, err)
-		}
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, fmt.Errorf("split address %s: %w", addr, err)
+	}
+	switch {
+	case config.ServerName == "":
 		config.ServerName = host
+	case f.OrHost && !f.InsecureSkipVerify:
+		config.InsecureSkipVerify = true // The package can verify one name only.
+		config.VerifyConnection = func(state tls.ConnectionState) error {
+			return verify(state, config.RootCAs, host, f.ServerName)
+		}
 	}
 	if f.CAFile != "" {
 		pem, err := os.ReadFile(f.CAFile)
@@ -96,4 +103,34 @@ func (f *TLSFiles) config(addr string) (*tls.Config, error) {
 	}
 	config.Certificates = []tls.Certificate{pair}
 	return config, nil
+}
+
+// verify is what crypto/tls does by default, with more than one name.
+func verify(state tls.ConnectionState, roots *x509.CertPool, names ...string) error {
+	if len(state.PeerCertificates) == 0 {
+		return errors.New("server shows no certificate")
+	}
+	options := x509.VerifyOptions{Roots: roots, Intermediates: x509.NewCertPool()}
+	for _, certificate := range state.PeerCertificates[1:] {
+		options.Intermediates.AddCert(certificate)
+	}
+	var err error
+	for _, options.DNSName = range names {
+		if _, err = state.PeerCertificates[0].Verify(options); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// ForMembers returns a dialer for the other members of an ensemble. The name in
+// ServerName is that of the server beside this process; theirs are the hosts
+// that they are dialled by, unless all share one certificate.
+func (d *Dialer) ForMembers() *Dialer {
+	if d.TLS == nil {
+		return d
+	}
+	files := *d.TLS
+	files.OrHost = true
+	return &Dialer{TLS: &files}
 }

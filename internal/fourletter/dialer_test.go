@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"testing"
 	"time"
 )
@@ -31,6 +32,10 @@ func TestTLS(t *testing.T) {
 		"client certificate":          {mutual, &TLSFiles{CAFile: ca, CertFile: a.file("client.crt"), KeyFile: a.file("client.key")}, ""},
 		"client certificate missing":  {mutual, &TLSFiles{CAFile: ca}, TLS},
 		"other name":                  {open, &TLSFiles{CAFile: ca, ServerName: "other.example"}, TLS},
+		"other name, or the host":     {open, &TLSFiles{CAFile: ca, ServerName: "other.example", OrHost: true}, ""},
+		"server name, not the host":   {strings.Replace(open, "127.0.0.1", "localhost", 1), &TLSFiles{CAFile: ca, ServerName: "zk.example", OrHost: true}, ""},
+		"neither name nor host":       {strings.Replace(open, "127.0.0.1", "localhost", 1), &TLSFiles{CAFile: ca, ServerName: "other.example", OrHost: true}, TLS},
+		"either name, other CA":       {open, &TLSFiles{CAFile: other.file("ca.crt"), ServerName: "zk.example", OrHost: true}, TLS},
 		"other CA":                    {open, &TLSFiles{CAFile: other.file("ca.crt")}, TLS},
 		"CA of the system":            {open, &TLSFiles{}, TLS},
 		"CA file missing":             {open, &TLSFiles{CAFile: a.file("none.crt")}, TLS},
