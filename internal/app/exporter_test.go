@@ -112,6 +112,8 @@ func TestLiveSidecarsLoseQuorum(t *testing.T) {
 		text := bodyOf(t, sidecar+"/metrics")
 		has(t, text, "zookeeper_ensemble_quorum 0", "zookeeper_ensemble_leaders 0", `zookeeper_server_state{state="leader"} 0`)
 	}
+	// For a tick, the survivor may still call itself a follower.
+	awaitBody(t, sidecars[survivor.ID()]+"/metrics", "zookeeper_ensemble_voters_serving 0", `zookeeper_server_state{state="not_serving"} 1`)
 	text := bodyOf(t, sidecars[survivor.ID()])
 	if !strings.Contains(text, "0 of 3 voters serve") || !strings.Contains(text, "check that a majority of the voters is up") {
 		t.Errorf("landing page:\n%s", text)
