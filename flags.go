@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/common/version"
 	"gopkg.in/alecthomas/kingpin.v2"
 
+	"zkwarden/audit"
 	"zkwarden/audit/policy"
 	"zkwarden/collector"
 	"zkwarden/internal/app"
@@ -199,7 +200,7 @@ func (f *flags) checkCommand(chosen string) error {
 		if len(f.tree.Path) > 1 {
 			f.tree.Path = strings.TrimSuffix(f.tree.Path, "/")
 		}
-		return policy.ValidatePath(f.tree.Path)
+		return audit.ValidatePath(f.tree.Path)
 	case f.watchCommand.FullCommand():
 		_, err := policy.ForPaths(f.watch.Paths, policy.LevelData, nil)
 		return err

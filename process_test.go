@@ -53,9 +53,9 @@ func start(t *testing.T, args ...string) *child {
 	return c
 }
 
-// audit starts an auditor of a ZooKeeper that does not exist, and returns when
+// runAuditor starts an auditor of a ZooKeeper that does not exist, and returns when
 // it has told of its start.
-func audit(t *testing.T, dir string) *child {
+func runAuditor(t *testing.T, dir string) *child {
 	t.Helper()
 	c := start(t, auditing(dir)...)
 	if got := c.control(); got != "start" {
@@ -101,7 +101,7 @@ func TestSignals(t *testing.T) {
 	for name, signal := range map[string]os.Signal{"SIGTERM": syscall.SIGTERM, "SIGINT": os.Interrupt} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			c := audit(t, dir)
+			c := runAuditor(t, dir)
 			if err := c.Process.Signal(signal); err != nil {
 				t.Fatal(err)
 			}
@@ -146,7 +146,7 @@ func controls(t *testing.T, dir string) []string {
 
 func TestTwoAuditorsOnOneDirectory(t *testing.T) {
 	dir := t.TempDir()
-	first := audit(t, dir)
+	first := runAuditor(t, dir)
 	second := start(t, auditing(dir)...)
 	status, stderr := second.ends()
 	if status != exitFailure || strings.Count(unlogged(stderr), "\n") != 1 || !strings.Contains(stderr, dir+" is in use by process") {
@@ -165,7 +165,7 @@ func TestTwoAuditorsOnOneDirectory(t *testing.T) {
 
 func TestBrokenJournal(t *testing.T) {
 	dir := t.TempDir()
-	c := audit(t, dir)
+	c := runAuditor(t, dir)
 	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}

@@ -18,8 +18,12 @@ type Scope interface {
 type Known interface {
 	// Settle returns when all observations sent so far are applied.
 	Settle(ctx context.Context) error
-	// Children yields the names of the known children of path.
-	Children(path string) iter.Seq[string]
+	// Walk yields the known znodes from path on, down to depth levels below it
+	// (zero is path alone, negative is everything), in the order of their
+	// paths as bytes: parents before children. Of a Stat it knows the czxid,
+	// the three counters and the ephemeral owner. What changes meanwhile may
+	// be seen or not.
+	Walk(path string, depth int) iter.Seq2[string, Stat]
 }
 
 // Source observes one ensemble.

@@ -62,6 +62,10 @@ const (
 	ControlBaseline Control = "baseline" // The first sync of a root: Count znodes as of Zxid, no created records.
 	ControlResync   Control = "resync"   // A comparison after a gap ended: Count znodes compared as of Zxid.
 	ControlRepair   Control = "repair"   // A torn last line was cut after a crash; Reason says how much.
+
+	ControlPolicy    Control = "policy"    // Another policy or digest key came into force: Policy and DigestKey name them.
+	ControlMode      Control = "mode"      // How the source observes from here on: Mode.
+	ControlRetention Control = "retention" // Old segments were removed: Anchor is the last record that is gone.
 )
 
 // Event is one record of the journal, one JSON object a line. Members that
@@ -108,11 +112,23 @@ type Event struct {
 	Collapsed uint64 `json:"collapsed,omitempty"`
 	Actor     *Actor `json:"actor,omitempty"`
 
-	// Members of gap and control records.
-	Reason string   `json:"reason,omitempty"`
-	Count  *uint64  `json:"count,omitempty"`
-	Roots  []string `json:"roots,omitempty"`
-	Chain  string   `json:"chain,omitempty"`
+	// Members of gap, checkpoint and control records.
+	Reason     string   `json:"reason,omitempty"`
+	Count      *uint64  `json:"count,omitempty"`
+	Roots      []string `json:"roots,omitempty"`
+	Chain      string   `json:"chain,omitempty"`
+	Generation uint64   `json:"generation,omitempty"` // See Identity: in start, baseline and history_rewritten.
+	Mode       string   `json:"mode,omitempty"`       // One of the Mode* names.
+	Policy     string   `json:"policy,omitempty"`     // Fingerprint of the policy in force.
+	DigestKey  string   `json:"digest_key,omitempty"` // Fingerprint of the key behind the digests from here on.
+	Anchor     string   `json:"anchor,omitempty"`     // "<seq>:<hash>" of the last record that retention removed.
+
+	// ACLZxid is a checkpoint's second watermark: no ACL changed unrecorded at
+	// or before it. Unreadable counts the watched znodes whose ACL refuses the
+	// auditor, and UnreadableRoots names the roots among them.
+	ACLZxid         Zxid     `json:"acl_zxid,omitzero"`
+	Unreadable      *uint64  `json:"unreadable,omitempty"`
+	UnreadableRoots []string `json:"unreadable_roots,omitempty"`
 
 	Prev string `json:"prev"`
 }

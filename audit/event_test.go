@@ -28,7 +28,9 @@ func fullEvent() Event {
 			ACL: []ACL{{Perms: "cdrwa", Scheme: "world", ID: "anyone"}}, ACLMasked: true, Truncated: true,
 		},
 		Exact: new(false), Collapsed: 4, Actor: &Actor{Session: 1, Client: "127.0.0.1", Confidence: "exact"},
-		Reason: "why", Count: new(uint64(0)), Roots: []string{"/a"}, Chain: "c", Prev: "p",
+		Reason: "why", Count: new(uint64(0)), Roots: []string{"/a"}, Chain: "c", Generation: 2, Mode: ModeOneShot,
+		Policy: "f", DigestKey: "k", Anchor: "7:h",
+		ACLZxid: 0x5, Unreadable: new(uint64(0)), UnreadableRoots: []string{"/a"}, Prev: "p",
 	}
 }
 
@@ -45,7 +47,8 @@ func TestEventShape(t *testing.T) {
 			`"before":{"size":0,"digest":"d","encoding":"null"},` +
 			`"after":{"size":5000,"digest":"d","data":"x","encoding":"utf-8","acl":[{"perms":"cdrwa","scheme":"world","id":"anyone"}],"acl_masked":true,"truncated":true},` +
 			`"exact":false,"collapsed":4,"actor":{"session":"0x1","client":"127.0.0.1","confidence":"exact"},` +
-			`"reason":"why","count":0,"roots":["/a"],"chain":"c","prev":"p"}`},
+			`"reason":"why","count":0,"roots":["/a"],"chain":"c","generation":2,"mode":"one_shot","policy":"f","digest_key":"k","anchor":"7:h",` +
+			`"acl_zxid":"0x5","unreadable":0,"unreadable_roots":["/a"],"prev":"p"}`},
 		"what is not known is absent": {Event{}, `{"schema":"","seq":0,"id":"","kind":"","ensemble":"","recorder":"","observed":"0001-01-01T00:00:00.000Z","prev":""}`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -133,7 +136,7 @@ func TestObservationsAreAClosedSet(t *testing.T) {
 		return true
 	})
 	slices.Sort(got)
-	if diff := cmp.Diff([]string{"Gap", "Mark", "Seen"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"Gap", "Mark", "Mode", "Seen"}, got); diff != "" {
 		t.Errorf("observations (-want +got):\n%s", diff)
 	}
 }

@@ -1,7 +1,7 @@
 package audit
 
-// Observation is what a source hands over. The set is closed: [Seen], [Gap]
-// and [Mark].
+// Observation is what a source hands over. The set is closed: [Seen], [Gap],
+// [Mark] and [Mode].
 type Observation interface{ observation() }
 
 // Read says what the read behind a [Seen] found.
@@ -75,16 +75,34 @@ type Mark struct {
 	Zxid   Zxid
 	Znodes uint64 // Znodes read by the walk that the mark ends; zero when it ends none.
 	Walk   bool   // Whether the mark ends a walk over every root.
+
+	// ACL is set by the end of a sweep over every root: every change of an ACL
+	// through it has been handed over. No watch tells of these.
+	ACL Zxid
 }
+
+// Mode says how a source observes from here on.
+type Mode struct {
+	Name   string // One of the Mode* names.
+	Server string // The version of the server that asks for it, where it is known.
+}
+
+// The modes of observation.
+const (
+	ModeRecursive = "recursive" // Persistent recursive watches, one a root: ZooKeeper 3.6 and newer.
+	ModeOneShot   = "one_shot"  // A data and a child watch on every znode, each set anew after it fired.
+)
 
 func (Seen) observation() {}
 func (Gap) observation()  {}
 func (Mark) observation() {}
+func (Mode) observation() {}
 
 // Znode is data and metadata of a znode, from one answer of a server.
 type Znode struct {
 	Data []byte // Nil when the znode has null data.
 	Stat Stat
+	ACL  []ACL // Nil when it was not read; a znode has at least one entry.
 }
 
 // Stat is ZooKeeper's znode metadata as clients see it. Cversion counts

@@ -52,6 +52,18 @@ func appendEvent(b []byte, e *audit.Event) []byte {
 	}
 	o.texts("roots", e.Roots)
 	o.text("chain", e.Chain)
+	if e.Generation != 0 {
+		o.uint("generation", e.Generation)
+	}
+	o.text("mode", e.Mode)
+	o.text("policy", e.Policy)
+	o.text("digest_key", e.DigestKey)
+	o.text("anchor", e.Anchor)
+	o.id("acl_zxid", uint64(e.ACLZxid))
+	if e.Unreadable != nil {
+		o.uint("unreadable", *e.Unreadable)
+	}
+	o.texts("unreadable_roots", e.UnreadableRoots)
 	o.string("prev", e.Prev)
 	return append(o, '}')
 }

@@ -149,13 +149,13 @@ func (m *Mirror) change(path string, entry *Entry) {
 	if path == "/" {
 		return // The root has no parent.
 	}
-	parent, name := split(path)
+	parent := audit.Parent(path)
 	names := m.under[parent]
 	if names == nil {
 		names = map[string]bool{}
 		m.under[parent] = names
 	}
-	names[name] = true
+	names[path[len(prefix(parent)):]] = true
 }
 
 // Children yields the names of the known children of path, sorted.
@@ -178,7 +178,7 @@ func (m *Mirror) children(path string) []string {
 	}
 	names = slices.DeleteFunc(names, func(name string) bool { return changed[name] })
 	for name := range changed {
-		if m.dirty[prefix(path)+name] != nil {
+		if m.dirty[audit.Child(path, name)] != nil {
 			names = append(names, name)
 		}
 	}
@@ -208,6 +208,9 @@ func childKeys(cursor *bolt.Cursor, prefix string) iter.Seq[string] {
 		}
 	}
 }
+
+// prefix is what the paths of all children of parent begin with.
+func prefix(parent string) string { return audit.Child(parent, "") }
 
 // Below returns the known paths below root, every znode after its descendants:
 // the order in which a subtree can be deleted. Znodes in between need not be
@@ -322,19 +325,4 @@ func (m *Mirror) view(read func(znodes *bolt.Bucket)) {
 		read(tx.Bucket([]byte(bucketZnodes)))
 		return nil
 	})
-}
-
-func prefix(parent string) string {
-	if parent == "/" {
-		return "/"
-	}
-	return parent + "/"
-}
-
-func split(path string) (parent, name string) {
-	i := strings.LastIndexByte(path, '/')
-	if i == 0 {
-		return "/", path[1:]
-	}
-	return path[:i], path[i+1:]
 }

@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -106,8 +107,69 @@ func compare(t *testing.T, step int, m *Mirror, known model, path string) {
 		if diff := cmp.Diff(known.children(root), slices.Collect(m.Children(root))); diff != "" {
 			t.Fatalf("step %d: children of %q (-want +got):\n%s", step, root, diff)
 		}
+		for _, depth := range []int{-1, 0, 1, 2} {
+			if diff := cmp.Diff(known.walk(root, depth), walked(m, root, depth)); diff != "" {
+				t.Fatalf("step %d: walk of %q, depth %d (-want +got):\n%s", step, root, depth, diff)
+			}
+		}
 		if diff := cmp.Diff(known.below(root), m.Below(root)); diff != "" {
 			t.Fatalf("step %d: below %q (-want +got):\n%s", step, root, diff)
+		}
+	}
+}
+
+func (m model) walk(root string, depth int) []string {
+	var paths []string
+	for path := range m {
+		levels := strings.Count(path, "/") - strings.Count(root, "/")
+		if root == "/" {
+			levels = strings.Count(path, "/")
+		}
+		if path == root || path == "/" {
+			levels = 0
+		}
+		if audit.Within(path, root) && (depth < 0 || levels <= depth) {
+			paths = append(paths, path)
+		}
+	}
+	slices.Sort(paths)
+	return paths
+}
+
+func walked(m *Mirror, root string, depth int) []string {
+	var paths []string
+	for path := range m.Walk(root, depth) {
+		paths = append(paths, path)
+	}
+	return paths
+}
+
+// Pages end between any two znodes, and some are empty because everything in
+// them was deleted since the last commit.
+func TestWalkOfManyPages(t *testing.T) {
+	m := newMirror(t)
+	known := model{}
+	for i := range 5 * walkPage {
+		path := fmt.Sprintf("/a/%05d", i)
+		known[path] = 1
+		m.Put(path, at(1))
+		if i%1000 == 0 {
+			below := path + "/deep"
+			known[below] = 1
+			m.Put(below, at(1))
+		}
+	}
+	commit(t, m, Place{})
+	for i := walkPage; i < 4*walkPage; i++ {
+		path := fmt.Sprintf("/a/%05d", i)
+		delete(known, path)
+		m.Delete(path)
+	}
+	m.Put("/a/00000-later", at(2))
+	known["/a/00000-later"] = 2
+	for _, depth := range []int{-1, 1, 2} {
+		if diff := cmp.Diff(known.walk("/a", depth), walked(m, "/a", depth)); diff != "" {
+			t.Errorf("depth %d (-want +got):\n%s", depth, diff)
 		}
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"unicode/utf8"
 
 	"zkwarden/audit"
@@ -58,7 +57,7 @@ func ForPaths(paths []string, level Level, key []byte) (*Policy, error) {
 	var errs []error
 	rules := make([]Rule, 0, len(paths))
 	for _, path := range paths {
-		if err := ValidatePath(path); err != nil {
+		if err := audit.ValidatePath(path); err != nil {
 			errs = append(errs, err)
 			continue
 		}
@@ -86,15 +85,10 @@ func outermost(rules []Rule) []string {
 }
 
 func (r Rule) matches(path string) bool {
-	if !within(path, r.Root) {
+	if !audit.Within(path, r.Root) {
 		return false
 	}
-	return !within(path, serverTree) || within(r.Root, serverTree)
-}
-
-func within(path, root string) bool {
-	rest, ok := strings.CutPrefix(path, root)
-	return ok && (rest == "" || root == "/" || rest[0] == '/')
+	return !audit.Within(path, serverTree) || audit.Within(r.Root, serverTree)
 }
 
 // Roots returns the outermost subtrees that rules match; it implements
@@ -164,34 +158,4 @@ func (p *Policy) Fingerprint() string {
 		fmt.Fprintf(mac, "%q %q %d\n", rule.Root, rule.Level, p.maxData)
 	}
 	return hex.EncodeToString(mac.Sum(nil)[:16])
-}
-
-// ValidatePath reports why path cannot be the name of a znode, following
-// ZooKeeper's PathUtils.
-func ValidatePath(path string) error {
-	switch {
-	case !strings.HasPrefix(path, "/"):
-		return fmt.Errorf("znode path %q does not begin with /", path)
-	case path == "/":
-		return nil
-	case strings.HasSuffix(path, "/"):
-		return fmt.Errorf("znode path %q ends with /", path)
-	case !utf8.ValidString(path):
-		return fmt.Errorf("znode path %q is not UTF-8", path)
-	}
-	for name := range strings.SplitSeq(path[1:], "/") {
-		if name == "" || name == "." || name == ".." {
-			return fmt.Errorf("znode path %q has the component %q", path, name)
-		}
-	}
-	if i := strings.IndexFunc(path, refused); i >= 0 {
-		return fmt.Errorf("znode path %q has a character that ZooKeeper refuses at byte %d", path, i)
-	}
-	return nil
-}
-
-// refused is PathUtils' list of characters. Java counts in UTF-16, where those
-// above U+FFFF are two surrogates.
-func refused(r rune) bool {
-	return r <= 0x1f || r >= 0x7f && r <= 0x9f || r >= 0xe000 && r <= 0xf8ff || r >= 0xfff0
 }

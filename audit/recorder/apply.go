@@ -79,7 +79,7 @@ func (r *Recorder) countChild(path string) {
 	if path == "/" {
 		return
 	}
-	parent := parentOf(path)
+	parent := audit.Parent(path)
 	if entry, ok := r.Mirror.Get(parent); ok {
 		entry.Cversion++
 		r.Mirror.Put(parent, entry)

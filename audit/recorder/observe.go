@@ -15,6 +15,8 @@ func (r *Recorder) observe(ctx context.Context, o audit.Observation) error {
 		return r.gap(ctx, o)
 	case audit.Mark:
 		return r.mark(ctx, o)
+	case audit.Mode:
+		return r.append(ctx, audit.Event{Kind: audit.KindControl, Control: audit.ControlMode, Mode: o.Name, Reason: o.Server})
 	case audit.Seen:
 		rule, wanted := r.Policy.Match(o.Path)
 		if !wanted {

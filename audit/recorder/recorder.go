@@ -280,4 +280,15 @@ func (k known) Settle(ctx context.Context) error {
 	}
 }
 
-func (k known) Children(path string) iter.Seq[string] { return k.r.Mirror.Children(path) }
+func (k known) Walk(path string, depth int) iter.Seq2[string, audit.Stat] {
+	return func(yield func(string, audit.Stat) bool) {
+		for path, e := range k.r.Mirror.Walk(path, depth) {
+			stat := audit.Stat{
+				Czxid: e.Czxid, Version: e.Version, Cversion: e.Cversion, Aversion: e.Aversion, EphemeralOwner: e.EphemeralOwner,
+			}
+			if !yield(path, stat) {
+				return
+			}
+		}
+	}
+}

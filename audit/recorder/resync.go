@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/go-kit/log/level"
 
@@ -60,7 +59,7 @@ func (s *resync) explain(path string) {
 	if path == "/" {
 		return
 	}
-	if parent := parentOf(path); s.owed[parent] > 0 {
+	if parent := audit.Parent(path); s.owed[parent] > 0 {
 		s.owed[parent]--
 	}
 }
@@ -80,8 +79,7 @@ func (s *resync) cover(roots []string, synced map[string]bool) {
 func (s *resync) rootOf(path string) string {
 	innermost := ""
 	for _, root := range s.roots {
-		inside := path == root || root == "/" || strings.HasPrefix(path, root+"/")
-		if inside && len(root) > len(innermost) {
+		if audit.Within(path, root) && len(root) > len(innermost) {
 			innermost = root
 		}
 	}
@@ -201,11 +199,4 @@ func (r *Recorder) announceSynced() {
 	default:
 		close(r.synced)
 	}
-}
-
-func parentOf(path string) string {
-	if i := strings.LastIndexByte(path, '/'); i > 0 {
-		return path[:i]
-	}
-	return "/"
 }

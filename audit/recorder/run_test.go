@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -103,7 +102,11 @@ func TestSettle(t *testing.T) {
 	if err := s.Known().Settle(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"a", "b", "c"}, slices.Collect(s.Known().Children("/r"))); diff != "" {
+	var paths []string
+	for path := range s.Known().Walk("/r", 1) {
+		paths = append(paths, path)
+	}
+	if diff := cmp.Diff([]string{"/r", "/r/a", "/r/b", "/r/c"}, paths); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	close(in)

@@ -27,7 +27,15 @@ type memory struct {
 
 func (m *memory) Settle(context.Context) error { m.settled++; return nil }
 
-func (m *memory) Children(path string) iter.Seq[string] { return slices.Values(m.children[path]) }
+func (m *memory) Walk(path string, _ int) iter.Seq2[string, audit.Stat] {
+	return func(yield func(string, audit.Stat) bool) {
+		for _, name := range m.children[path] {
+			if !yield(audit.Child(path, name), audit.Stat{}) {
+				return
+			}
+		}
+	}
+}
 
 // scene plays the client library, the server and the recorder to a follower,
 // without any of their goroutines.

@@ -22,8 +22,10 @@ import (
 // forgetful knows nothing of the tree.
 type forgetful struct{}
 
-func (forgetful) Settle(context.Context) error     { return nil }
-func (forgetful) Children(string) iter.Seq[string] { return slices.Values([]string(nil)) }
+func (forgetful) Settle(context.Context) error { return nil }
+func (forgetful) Walk(string, int) iter.Seq2[string, audit.Stat] {
+	return func(func(string, audit.Stat) bool) {}
+}
 
 // observer is a source that runs, and what it has told.
 type observer struct {

@@ -82,7 +82,7 @@ func (f *follower) listed(fr *frame) error {
 		return fmt.Errorf("list children of %s: server answered code %d", fr.path, fr.code)
 	}
 	for _, name := range fr.children {
-		f.walkTo(childOf(fr.path, name))
+		f.walkTo(audit.Child(fr.path, name))
 	}
 	f.suspect(fr.path, fr.children)
 	f.walk--
@@ -94,15 +94,16 @@ func (f *follower) listed(fr *frame) error {
 // lag behind, so the answer decides, not the list.
 func (f *follower) suspect(parent string, listed []string) {
 	var present map[string]bool
-	for name := range f.known.Children(parent) {
+	for path := range f.known.Walk(parent, 1) {
 		if present == nil {
-			present = make(map[string]bool, len(listed))
+			present = make(map[string]bool, len(listed)+1)
+			present[parent] = true
 			for _, name := range listed {
-				present[name] = true
+				present[audit.Child(parent, name)] = true
 			}
 		}
-		if !present[name] {
-			f.walkTo(childOf(parent, name))
+		if !present[path] {
+			f.walkTo(path)
 		}
 	}
 }
