@@ -15,6 +15,7 @@ import (
 
 	"zkwarden/audit"
 	"zkwarden/audit/policy"
+	"zkwarden/audit/sink/webhook"
 	"zkwarden/collector"
 	"zkwarden/internal/app"
 	"zkwarden/internal/cli"
@@ -128,6 +129,12 @@ func (f *flags) runFlags() {
 		Default("data/").StringVar(&f.run.Audit.Dir)
 	c.Flag("audit.digest-key-file", "File with the hexadecimal key of content digests; generated in the audit directory by default.").PlaceHolder("FILE").
 		StringVar(&f.run.Audit.DigestKeyFile)
+	c.Flag("sink.webhook.url", "Post the audit records to this URL, too.").PlaceHolder("URL").StringVar(&f.run.Audit.Webhook.URL)
+	c.Flag("sink.webhook.http-config-file", "File with credentials, TLS and proxy for it, in the format of Prometheus' http_config.").PlaceHolder("FILE").
+		StringVar(&f.run.Audit.Webhook.HTTPConfigFile)
+	c.Flag("sink.webhook.format", "What a request holds: ndjson for one record a line, or array for one JSON array.").
+		Default(string(webhook.FormatLines)).EnumVar((*string)(&f.run.Audit.Webhook.Format), string(webhook.FormatLines), string(webhook.FormatArray))
+	c.Flag("sink.webhook.timeout", "How long a request may take.").Default("10s").DurationVar(&f.run.Audit.Webhook.Timeout)
 }
 
 func (f *flags) treeFlags() {

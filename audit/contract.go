@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"iter"
+	"time"
 )
 
 // Scope tells a source where to look.
@@ -70,3 +71,14 @@ type Sink interface {
 	// again: sinks see every line at least once.
 	Deliver(ctx context.Context, lines []Line) error
 }
+
+// RetryError is the error of a [Sink] whose far end said when to come again.
+type RetryError struct {
+	After time.Duration
+	Err   error
+}
+
+func (e *RetryError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what the far end refused with.
+func (e *RetryError) Unwrap() error { return e.Err }

@@ -18,6 +18,9 @@ import (
 const (
 	minPause = time.Second
 	maxPause = 30 * time.Second
+
+	// maxRetryAfter is the longest pause that a sink can ask for.
+	maxRetryAfter = 10 * time.Minute
 )
 
 // Pump brings the lines of a cursor to a sink, for as long as that takes.
@@ -51,8 +54,8 @@ func (j *Journal) NewPump(name string, sink audit.Sink) (*Pump, error) {
 // Run delivers until ctx is done, or until the journal was finished and the
 // sink has every durable line; it returns nil in both cases. To drain it, call
 // [Journal.Finish], wait for Run for as long as is bearable, and end ctx then.
-// A sink that refuses is asked again, after 1 s at first and 30 s at last,
-// and holds up nobody else; a disk that refuses the cursor likewise. The error
+// A sink that refuses is asked again, after 1 s at first and 30 s at last, or
+// when it said, and holds up nobody else; a disk that refuses the cursor likewise. The error
 // is that of a journal that cannot be read, or of closing the cursor.
 func (p *Pump) Run(ctx context.Context) error {
 	return errors.Join(p.run(ctx), p.cursor.Close())
@@ -100,11 +103,19 @@ func (f *feed) insist(ctx context.Context, logger log.Logger, refused string, tr
 			level.Warn(logger).Log("msg", refused, "err", err)
 		}
 		select {
-		case <-time.After(pause(failures)):
+		case <-time.After(max(pause(failures), asked(err))):
 		case <-ctx.Done():
 			return false
 		}
 	}
+}
+
+// asked returns the pause that the sink asked for, if it did.
+func asked(err error) time.Duration {
+	if retry, ok := errors.AsType[*audit.RetryError](err); ok {
+		return min(retry.After, maxRetryAfter)
+	}
+	return 0
 }
 
 // pause returns how long to wait after so many failures before.

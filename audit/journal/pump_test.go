@@ -271,3 +271,42 @@ func TestPumpReportsABrokenJournal(t *testing.T) {
 		t.Errorf("Run returned %v, want a *BrokenError", err)
 	}
 }
+
+// A sink that says when to come again is not asked before, but cannot make
+// the pump wait for ever.
+func TestPumpHeedsRetryAfter(t *testing.T) {
+	for asked, want := range map[time.Duration]time.Duration{
+		time.Minute: time.Minute, 100 * time.Hour: maxRetryAfter,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			refusals := 0
+			sink := &memorySink{answer: func(context.Context) error {
+				if refusals++; refusals == 1 {
+					return &audit.RetryError{After: asked, Err: errors.New("busy")}
+				}
+				return nil
+			}}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			f := &feed{cursor: &oneLine{}, sink: sink, logger: log.NewNopLogger(), errors: prometheus.NewCounter(prometheus.CounterOpts{})}
+			if err := f.run(ctx); err != nil {
+				t.Fatal(err)
+			}
+			if waited := sink.calls[1].Sub(sink.calls[0]); waited != want {
+				t.Errorf("asked to wait %s, the pump waited %s, want %s", asked, waited, want)
+			}
+		})
+	}
+}
+
+// oneLine is a cursor with one line.
+type oneLine struct{ done bool }
+
+func (c *oneLine) Next(context.Context) ([]audit.Line, error) {
+	if c.done {
+		return nil, ErrClosed
+	}
+	return []audit.Line{{Seq: 1, JSON: []byte("{}")}}, nil
+}
+
+func (c *oneLine) Ack(uint64) error { c.done = true; return nil }

@@ -16,7 +16,6 @@ import (
 	"zkwarden/audit/mirror"
 	"zkwarden/audit/policy"
 	"zkwarden/audit/recorder"
-	"zkwarden/audit/sink/stdout"
 	"zkwarden/audit/watch"
 	"zkwarden/internal/fourletter"
 )
@@ -33,7 +32,7 @@ const (
 	observed = 1024
 )
 
-// auditor is source, recorder, journal and sink, and the goroutines between
+// auditor is source, recorder, journal and sinks, and the goroutines between
 // them.
 type auditor struct {
 	logger  log.Logger
@@ -42,7 +41,7 @@ type auditor struct {
 	mirror  *mirror.Mirror
 	source  *watch.Source
 	record  *recorder.Recorder
-	pump    *journal.Pump
+	sinks   []sink
 }
 
 // openAuditor opens the journal first: its lock keeps other processes away
@@ -100,10 +99,8 @@ func (a *auditor) open(ctx context.Context, o Options, dialer *fourletter.Dialer
 		Servers: o.ZooKeeper.Addresses, SessionTimeout: sessionTimeout, Timeout: o.ZooKeeper.Timeout,
 		Dial: dialer.DialContext, Logger: o.Logger, Registry: reg,
 	})
-	if a.pump, err = a.journal.NewPump("stdout", stdout.New(o.Stdout)); err != nil {
-		return err
-	}
-	return nil
+	a.sinks, err = openSinks(o, a.journal, reg)
+	return err
 }
 
 func digestKey(o Audit) ([]byte, error) {
@@ -123,7 +120,7 @@ func (a *auditor) run(ctx context.Context) error {
 	defer stopObserving()
 	recorded, pumped := make(chan error, 1), make(chan error, 1)
 	go func() { recorded <- a.observe(working, observing, stopObserving) }()
-	go func() { pumped <- a.pump.Run(working) }()
+	go func() { pumped <- deliver(working, a.sinks) }()
 
 	var errs []error
 	select {
@@ -131,7 +128,7 @@ func (a *auditor) run(ctx context.Context) error {
 	case err := <-recorded:
 		errs, recorded = append(errs, err), nil
 	case err := <-pumped:
-		errs, pumped = append(errs, fmt.Errorf("deliver to stdout: %w", err)), nil
+		errs, pumped = append(errs, err), nil
 	}
 	ending, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
@@ -179,14 +176,14 @@ func finish(ctx context.Context, abort context.CancelFunc, recorded <-chan error
 	}
 }
 
-// drain lets the sink receive what is durable. A sink that does not take it in
+// drain lets the sinks receive what is durable. One that does not take it in
 // time gets it after the next start, so nothing is lost.
 func (a *auditor) drain(ctx context.Context, pumped <-chan error) error {
 	select {
 	case err := <-pumped:
 		return err
 	case <-ctx.Done():
-		level.Warn(a.logger).Log("msg", "stdout does not take the last records, they wait in the journal for the next start")
+		level.Warn(a.logger).Log("msg", "a sink does not take the last records, they wait in the journal for the next start")
 		return nil
 	}
 }

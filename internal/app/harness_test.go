@@ -112,23 +112,30 @@ func auditOptions(dir string, stdout io.Writer, addrs []string, paths ...string)
 func startAuditor(t *testing.T, dir string, addrs []string, paths ...string) *process {
 	t.Helper()
 	p := &process{stdout: newRecords(), dir: dir}
-	var err error
-	if p.app, err = New(auditOptions(dir, p.stdout, addrs, paths...)); err != nil {
+	p.app, p.stop = startApp(t, auditOptions(dir, p.stdout, addrs, paths...))
+	return p
+}
+
+// startApp runs a process until the test ends or stop is called.
+func startApp(t *testing.T, o Options) (app *App, stop func() error) {
+	t.Helper()
+	app, err := New(o)
+	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- p.app.Run(ctx) }()
-	p.stop = sync.OnceValue(func() error {
+	go func() { ended <- app.Run(ctx) }()
+	stop = sync.OnceValue(func() error {
 		cancel()
 		return <-ended
 	})
 	t.Cleanup(func() {
-		if err := p.stop(); err != nil {
+		if err := stop(); err != nil {
 			t.Errorf("stop: %v", err)
 		}
 	})
-	return p
+	return app, stop
 }
 
 // journalLines returns the journal's lines after checking the chain the way an

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/exporter-toolkit/web"
 
 	"zkwarden/audit/policy"
+	"zkwarden/audit/sink/webhook"
 	"zkwarden/collector"
 	"zkwarden/internal/fourletter"
 )
@@ -62,7 +63,18 @@ type Audit struct {
 	Level         policy.Level
 	Dir           string
 	DigestKeyFile string // Empty: generated in Dir.
+	Webhook       Webhook
 }
+
+// Webhook is where the records are posted; without URL they are not.
+type Webhook struct {
+	URL            string
+	HTTPConfigFile string
+	Format         webhook.Format
+	Timeout        time.Duration
+}
+
+func (w Webhook) enabled() bool { return w.URL != "" }
 
 func (a Audit) enabled() bool { return len(a.Paths) > 0 }
 
@@ -93,8 +105,22 @@ func (o *Options) Validate() error {
 	if o.Audit.Dir == "" {
 		return errors.New("auditing needs --audit.dir")
 	}
-	_, err := policy.ForPaths(o.Audit.Paths, o.Audit.Level, nil)
-	return err
+	if _, err := policy.ForPaths(o.Audit.Paths, o.Audit.Level, nil); err != nil {
+		return err
+	}
+	return o.checkWebhook()
+}
+
+func (o *Options) checkWebhook() error {
+	if !o.Audit.Webhook.enabled() {
+		return nil
+	}
+	hook, err := webhook.New(webhookOptions(*o, nil))
+	if err != nil {
+		return err
+	}
+	hook.Close()
+	return nil
 }
 
 // ParseAddresses splits comma separated lists of ZooKeeper servers and adds
