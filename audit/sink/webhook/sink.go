@@ -61,7 +61,7 @@ type Sink struct {
 func New(o Options) (*Sink, error) {
 	parsed, err := url.Parse(o.URL)
 	if err != nil || parsed.Scheme != "http" && parsed.Scheme != "https" || parsed.Host == "" {
-		return nil, errors.New("webhook URL is not http://HOST/... or https://HOST/...") // It may hold a credential.
+		return nil, errors.New("webhook URL does not begin with http://HOST or https://HOST") // It may hold a credential.
 	}
 	if o.Format != FormatLines && o.Format != FormatArray {
 		return nil, fmt.Errorf("unknown webhook format %q, want %q or %q", o.Format, FormatLines, FormatArray)

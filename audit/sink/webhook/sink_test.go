@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -62,9 +63,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
-	for name, values := range e.header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), e.header)
 	if e.status != nil {
 		if code := e.status(string(body)); code != http.StatusOK {
 			w.WriteHeader(code)
@@ -355,7 +354,7 @@ func TestNewRefuses(t *testing.T) {
 	}
 	good := Options{URL: "http://127.0.0.1/", Format: FormatLines, Timeout: time.Second}
 	for want, change := range map[string]func(*Options){
-		"webhook URL is not":              func(o *Options) { o.URL = "127.0.0.1:80" },
+		"webhook URL does not begin":      func(o *Options) { o.URL = "127.0.0.1:80" },
 		`unknown webhook format "xml"`:    func(o *Options) { o.Format = "xml" },
 		"webhook timeout 0s":              func(o *Options) { o.Timeout = 0 },
 		"field basic_auht not found":      func(o *Options) { o.HTTPConfigFile = bad },
