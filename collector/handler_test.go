@@ -11,75 +11,15 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"zkwarden/internal/fourletter"
+	"zkwarden/internal/fourletter/fourlettertest"
 	"zkwarden/internal/zktest"
 )
-
-// fake serves every connection with answer until the test ends.
-func fake(t *testing.T, answer func(net.Conn)) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var (
-		all   sync.WaitGroup
-		mu    sync.Mutex
-		conns []net.Conn
-	)
-	all.Go(func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			mu.Lock()
-			conns = append(conns, conn)
-			mu.Unlock()
-			all.Go(func() {
-				defer conn.Close()
-				answer(conn)
-			})
-		}
-	})
-	t.Cleanup(func() {
-		listener.Close()
-		mu.Lock()
-		for _, conn := range conns {
-			conn.Close()
-		}
-		mu.Unlock()
-		all.Wait()
-	})
-	return listener.Addr().String()
-}
-
-func hang(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
-
-func say(text string) func(net.Conn) {
-	return func(conn net.Conn) {
-		if _, err := io.ReadFull(conn, make([]byte, 4)); err == nil {
-			_, _ = io.WriteString(conn, text)
-		}
-	}
-}
-
-// flood sends 100 MiB of chunk.
-func flood(chunk string) func(net.Conn) {
-	return func(conn net.Conn) {
-		for sent := 0; sent < 100<<20; sent += len(chunk) {
-			if _, err := io.WriteString(conn, chunk); err != nil {
-				return
-			}
-		}
-	}
-}
 
 // Whatever the target does, the page comes in time, says that the server is down
 // or serves nobody, and why.
@@ -92,11 +32,6 @@ func TestBadTargets(t *testing.T) {
 	secure := func(conn net.Conn) {
 		_ = tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{pair}}).Handshake()
 	}
-	refuses, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	refuses.Close()
 	own := &fourletter.TLSFiles{CAFile: certs.CA}
 	for name, tc := range map[string]struct {
 		addr   string
@@ -104,20 +39,20 @@ func TestBadTargets(t *testing.T) {
 		up     string
 		reason string
 	}{
-		"refuses":                {refuses.Addr().String(), nil, "0", "refused"},
-		"hangs after accept":     {fake(t, hang), nil, "0", "timeout"},
-		"hangs in a line":        {fake(t, func(c net.Conn) { _, _ = io.WriteString(c, "zk_ver"); hang(c) }), nil, "0", "timeout"},
-		"closes at once":         {fake(t, func(net.Conn) {}), nil, "0", "empty_reply"},
-		"half a line":            {fake(t, say("zk_ver")), nil, "0", "truncated"},
-		"garbage":                {fake(t, say("\x00\xff\n\t\n")), nil, "0", "parse"},
-		"100 MiB":                {fake(t, flood(strings.Repeat("x", 1<<20))), nil, "0", "too_large"},
-		"100 MiB of lines":       {fake(t, flood(strings.Repeat("x y z\n", 100_000))), nil, "0", "too_large"},
-		"100 MiB of keys":        {fake(t, flood(strings.Repeat("zk_x\t1\n", 100_000))), nil, "1", "too_large"},
-		"serves nobody":          {fake(t, say("This ZooKeeper instance is not currently serving requests\n")), nil, "1", "not_serving"},
-		"TLS where plain meant":  {fake(t, secure), nil, "0", "timeout"},
-		"plain where TLS meant":  {fake(t, say("not a handshake")), own, "0", "tls"},
-		"hangs where TLS meant":  {fake(t, hang), own, "0", "timeout"},
-		"closes where TLS meant": {fake(t, func(net.Conn) {}), own, "0", "tls"},
+		"refuses":                {fourlettertest.Closed(t), nil, "0", "refused"},
+		"hangs after accept":     {fourlettertest.Serve(t, fourlettertest.Hang), nil, "0", "timeout"},
+		"hangs in a line":        {fourlettertest.Serve(t, fourlettertest.HangAfter("zk_ver")), nil, "0", "timeout"},
+		"closes at once":         {fourlettertest.Serve(t, func(net.Conn) {}), nil, "0", "empty_reply"},
+		"half a line":            {fourlettertest.Serve(t, fourlettertest.Say("zk_ver")), nil, "0", "truncated"},
+		"garbage":                {fourlettertest.Serve(t, fourlettertest.Say("\x00\xff\n\t\n")), nil, "0", "parse"},
+		"100 MiB":                {fourlettertest.Serve(t, fourlettertest.Flood(strings.Repeat("x", 1<<20), 100<<20)), nil, "0", "too_large"},
+		"100 MiB of lines":       {fourlettertest.Serve(t, fourlettertest.Flood(strings.Repeat("x y z\n", 100_000), 100<<20)), nil, "0", "too_large"},
+		"100 MiB of keys":        {fourlettertest.Serve(t, fourlettertest.Flood(strings.Repeat("zk_x\t1\n", 100_000), 100<<20)), nil, "1", "too_large"},
+		"serves nobody":          {fourlettertest.Serve(t, fourlettertest.Say("This ZooKeeper instance is not currently serving requests\n")), nil, "1", "not_serving"},
+		"TLS where plain meant":  {fourlettertest.Serve(t, secure), nil, "0", "timeout"},
+		"plain where TLS meant":  {fourlettertest.Serve(t, fourlettertest.Say("not a handshake")), own, "0", "tls"},
+		"hangs where TLS meant":  {fourlettertest.Serve(t, fourlettertest.Hang), own, "0", "timeout"},
+		"closes where TLS meant": {fourlettertest.Serve(t, func(net.Conn) {}), own, "0", "tls"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := start(t, Options{
@@ -145,7 +80,7 @@ func TestBadTargets(t *testing.T) {
 // lines. They are read as a stream, and cost neither the memory nor the series.
 func TestFloodMemory(t *testing.T) {
 	const namespaces = 157_000
-	addr := fake(t, func(conn net.Conn) {
+	addr := fourlettertest.Serve(t, func(conn net.Conn) {
 		word := make([]byte, 4)
 		if _, err := io.ReadFull(conn, word); err != nil || string(word) != "mntr" {
 			return

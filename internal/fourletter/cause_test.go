@@ -9,6 +9,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"zkwarden/internal/fourletter/fourlettertest"
 )
 
 func TestCauses(t *testing.T) {
@@ -27,15 +29,15 @@ func TestCauses(t *testing.T) {
 		files *TLSFiles
 		want  Cause
 	}{
-		"CA file missing":            {fakeTLS(t, open, say("imok")), &TLSFiles{CAFile: a.file("none")}, BadFiles},
-		"another CA":                 {fakeTLS(t, open, say("imok")), &TLSFiles{CAFile: other.file("ca.crt")}, UnknownAuthority},
-		"another name":               {fakeTLS(t, open, say("imok")), &TLSFiles{CAFile: ca, ServerName: "x.example"}, WrongName},
-		"expired":                    {fakeTLS(t, &tls.Config{Certificates: []tls.Certificate{expired}}, say("imok")), &TLSFiles{CAFile: ca}, Expired},
-		"client certificate missing": {fakeTLS(t, mutual, say("imok")), &TLSFiles{CAFile: ca}, ClientCertificate},
-		"only an older version":      {fakeTLS(t, ancient, say("imok")), &TLSFiles{CAFile: ca, MinVersion: tls.VersionTLS13}, Version},
-		"plain server that answers":  {fake(t, say("not a handshake\n")), &TLSFiles{CAFile: ca}, NotTLS},
-		"plain server that hangs up": {fake(t, cut), &TLSFiles{CAFile: ca}, HungUp},
-		"server that hangs":          {fake(t, hang), &TLSFiles{CAFile: ca}, Slow},
+		"CA file missing":            {fourlettertest.ServeTLS(t, open, fourlettertest.Say("imok")), &TLSFiles{CAFile: a.file("none")}, BadFiles},
+		"another CA":                 {fourlettertest.ServeTLS(t, open, fourlettertest.Say("imok")), &TLSFiles{CAFile: other.file("ca.crt")}, UnknownAuthority},
+		"another name":               {fourlettertest.ServeTLS(t, open, fourlettertest.Say("imok")), &TLSFiles{CAFile: ca, ServerName: "x.example"}, WrongName},
+		"expired":                    {fourlettertest.ServeTLS(t, &tls.Config{Certificates: []tls.Certificate{expired}}, fourlettertest.Say("imok")), &TLSFiles{CAFile: ca}, Expired},
+		"client certificate missing": {fourlettertest.ServeTLS(t, mutual, fourlettertest.Say("imok")), &TLSFiles{CAFile: ca}, ClientCertificate},
+		"only an older version":      {fourlettertest.ServeTLS(t, ancient, fourlettertest.Say("imok")), &TLSFiles{CAFile: ca, MinVersion: tls.VersionTLS13}, Version},
+		"plain server that answers":  {fourlettertest.Serve(t, fourlettertest.Say("not a handshake\n")), &TLSFiles{CAFile: ca}, NotTLS},
+		"plain server that hangs up": {fourlettertest.Serve(t, fourlettertest.HangUp), &TLSFiles{CAFile: ca}, HungUp},
+		"server that hangs":          {fourlettertest.Serve(t, fourlettertest.Hang), &TLSFiles{CAFile: ca}, Slow},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -82,7 +84,7 @@ func TestMinVersion(t *testing.T) {
 	a := newAuthority(t)
 	server := a.server(false)
 	server.MaxVersion = tls.VersionTLS12
-	addr := fakeTLS(t, server, say("imok"))
+	addr := fourlettertest.ServeTLS(t, server, fourlettertest.Say("imok"))
 	for version, want := range map[uint16]Reason{0: "", tls.VersionTLS12: "", tls.VersionTLS13: TLS} {
 		client := &Client{Dialer: &Dialer{TLS: &TLSFiles{CAFile: a.file("ca.crt"), MinVersion: version}}}
 		_, err := client.Ask(t.Context(), addr, Ruok)

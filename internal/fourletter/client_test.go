@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"runtime"
 	"strings"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"zkwarden/internal/fourletter/fourlettertest"
 )
 
 func TestAsk(t *testing.T) {
@@ -24,7 +27,7 @@ func TestAsk(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := &Client{Dialer: &Dialer{}}
-			got, err := client.Ask(t.Context(), fake(t, say(text)), Mntr)
+			got, err := client.Ask(t.Context(), fourlettertest.Serve(t, fourlettertest.Say(text)), Mntr)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -39,7 +42,7 @@ func TestAskSendsTheWordAlone(t *testing.T) {
 	for word := Conf; word.valid(); word++ {
 		t.Run(word.String(), func(t *testing.T) {
 			sent := make(chan string, 1)
-			addr := fake(t, func(conn net.Conn) {
+			addr := fourlettertest.Serve(t, func(conn net.Conn) {
 				p := make([]byte, 16)
 				n, _ := conn.Read(p)
 				sent <- string(p[:n])
@@ -56,7 +59,7 @@ func TestAskSendsTheWordAlone(t *testing.T) {
 }
 
 func TestAskRefusesOtherWords(t *testing.T) {
-	addr := fake(t, func(net.Conn) { t.Error("connected to send what may not be sent") })
+	addr := fourlettertest.Serve(t, func(net.Conn) { t.Error("connected to send what may not be sent") })
 	for _, word := range []Word{0, Wchs + 1, 255} {
 		if _, err := (&Client{Dialer: &Dialer{}}).Ask(t.Context(), addr, word); err == nil {
 			t.Errorf("word %d was sent", word)
@@ -69,27 +72,27 @@ func TestAskReasons(t *testing.T) {
 		answer func(net.Conn)
 		want   Reason
 	}{
-		"hang after accept":       {hang, Timeout},
-		"hang after half a line":  {func(c net.Conn) { _, _ = io.WriteString(c, "zk_vers"); hang(c) }, Timeout},
-		"hang after a long start": {func(c net.Conn) { _, _ = io.WriteString(c, strings.Repeat("x", 9000)); hang(c) }, Timeout},
+		"hang after accept":       {fourlettertest.Hang, Timeout},
+		"hang after half a line":  {fourlettertest.HangAfter("zk_vers"), Timeout},
+		"hang after a long start": {fourlettertest.HangAfter(strings.Repeat("x", 9000)), Timeout},
 		"drip":                    {drip, Timeout},
 		"close at once":           {func(net.Conn) {}, EmptyReply},
-		"close after the word":    {say(""), EmptyReply},
+		"close after the word":    {fourlettertest.Say(""), EmptyReply},
 		"reset at once":           {reset, EmptyReply},
 		"reset after half a line": {func(c net.Conn) { _, _ = io.WriteString(c, strings.Repeat("x", 9000)); reset(c) }, Truncated},
-		"flood":                   {flood, TooLarge},
-		"not whitelisted":         {say("mntr is not executed because it is not in the whitelist.\n"), NotWhitelisted},
-		"not serving":             {say(notServingText + "\n"), NotServing},
-		"not serving, no newline": {say(notServingText), NotServing},
-		"not serving, CRLF":       {say(notServingText + "\r\n"), NotServing},
-		"TLS alert":               {say("\x15\x03\x03\x00\x02\x02\x46"), TLS},
+		"flood":                   {fourlettertest.Flood(strings.Repeat("x", 64<<10), math.MaxInt), TooLarge},
+		"not whitelisted":         {fourlettertest.Say("mntr is not executed because it is not in the whitelist.\n"), NotWhitelisted},
+		"not serving":             {fourlettertest.Say(notServingText + "\n"), NotServing},
+		"not serving, no newline": {fourlettertest.Say(notServingText), NotServing},
+		"not serving, CRLF":       {fourlettertest.Say(notServingText + "\r\n"), NotServing},
+		"TLS alert":               {fourlettertest.Say("\x15\x03\x03\x00\x02\x02\x46"), TLS},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			client := &Client{Dialer: &Dialer{}, MaxBytes: 64 << 10}
-			addr := fake(t, tc.answer)
+			addr := fourlettertest.Serve(t, tc.answer)
 			start := time.Now()
 			_, err := client.Ask(ctx, addr, Mntr)
 			if took := time.Since(start); took > 2*time.Second {
@@ -108,14 +111,8 @@ func TestAskReasons(t *testing.T) {
 }
 
 func TestAskRefusedConnections(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	closed := listener.Addr().String()
-	listener.Close()
 	for name, addr := range map[string]string{
-		"closed port": closed,
+		"closed port": fourlettertest.Closed(t),
 		"no port":     "127.0.0.1",
 		"no host":     "no-such-host.invalid:2181",
 	} {
@@ -130,10 +127,10 @@ func TestAskRefusedConnections(t *testing.T) {
 
 func TestAskEndsWithItsContext(t *testing.T) {
 	asked := make(chan struct{})
-	addr := fake(t, func(conn net.Conn) {
+	addr := fourlettertest.Serve(t, func(conn net.Conn) {
 		_, _ = io.ReadFull(conn, make([]byte, 4))
 		close(asked)
-		hang(conn)
+		fourlettertest.Hang(conn)
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-asked; cancel() }()
@@ -145,7 +142,7 @@ func TestAskEndsWithItsContext(t *testing.T) {
 
 // A reply that just fits is read whole, and one byte more is too much.
 func TestAskCap(t *testing.T) {
-	addr := fake(t, say(strings.Repeat("x", 10_000)))
+	addr := fourlettertest.Serve(t, fourlettertest.Say(strings.Repeat("x", 10_000)))
 	whole := &Client{Dialer: &Dialer{}, MaxBytes: 10_000}
 	if got, err := whole.Ask(t.Context(), addr, Mntr); err != nil || len(got) != 10_000 {
 		t.Errorf("got %d bytes and %v, want 10000", len(got), err)
@@ -158,14 +155,7 @@ func TestAskCap(t *testing.T) {
 
 // A stream costs its buffer, whatever the server sends.
 func TestOpenFloodMemory(t *testing.T) {
-	addr := fake(t, func(conn net.Conn) {
-		chunk := bytes.Repeat([]byte("x"), 1<<20)
-		for range 100 {
-			if _, err := conn.Write(chunk); err != nil {
-				return
-			}
-		}
-	})
+	addr := fourlettertest.Serve(t, fourlettertest.Flood(strings.Repeat("x", 1<<20), 100<<20))
 	client := &Client{Dialer: &Dialer{}, MaxBytes: 90 << 20}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -218,15 +208,6 @@ func drip(conn net.Conn) {
 	defer tick.Stop()
 	for range tick.C {
 		if _, err := io.WriteString(conn, "x"); err != nil {
-			return
-		}
-	}
-}
-
-func flood(conn net.Conn) {
-	chunk := make([]byte, 64<<10)
-	for {
-		if _, err := conn.Write(chunk); err != nil {
 			return
 		}
 	}

@@ -4,12 +4,12 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
-	"io"
-	"net"
 	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"zkwarden/internal/fourletter/fourlettertest"
 )
 
 func TestTLS(t *testing.T) {
@@ -17,9 +17,9 @@ func TestTLS(t *testing.T) {
 	a.issue("client", &x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
 	a.write("empty.crt", nil)
 	other := newAuthority(t)
-	open, mutual := fakeTLS(t, a.server(false), say("imok")), fakeTLS(t, a.server(true), say("imok"))
-	plain := fake(t, cut)
-	mute := fake(t, hang)
+	open, mutual := fourlettertest.ServeTLS(t, a.server(false), fourlettertest.Say("imok")), fourlettertest.ServeTLS(t, a.server(true), fourlettertest.Say("imok"))
+	plain := fourlettertest.Serve(t, fourlettertest.HangUp)
+	mute := fourlettertest.Serve(t, fourlettertest.Hang)
 	ca := a.file("ca.crt")
 	for name, tc := range map[string]struct {
 		addr  string
@@ -42,7 +42,7 @@ func TestTLS(t *testing.T) {
 		"CA file empty":               {open, &TLSFiles{CAFile: a.file("empty.crt")}, TLS},
 		"key missing":                 {open, &TLSFiles{CAFile: ca, CertFile: a.file("client.crt")}, TLS},
 		"plain server, cuts":          {plain, &TLSFiles{CAFile: ca}, TLS},
-		"plain server, answers text":  {fake(t, say("not a handshake\n")), &TLSFiles{CAFile: ca}, TLS},
+		"plain server, answers text":  {fourlettertest.Serve(t, fourlettertest.Say("not a handshake\n")), &TLSFiles{CAFile: ca}, TLS},
 		"server that hangs":           {mute, &TLSFiles{CAFile: ca}, Timeout},
 		"plain word to a TLS server":  {open, nil, Timeout},
 		"plain word to a mute server": {mute, nil, Timeout},
@@ -65,7 +65,7 @@ func TestTLS(t *testing.T) {
 // A renewed CA counts from the next connection on.
 func TestTLSFilesAreReadForEveryDial(t *testing.T) {
 	a, other := newAuthority(t), newAuthority(t)
-	addr := fakeTLS(t, a.server(false), say("imok"))
+	addr := fourlettertest.ServeTLS(t, a.server(false), fourlettertest.Say("imok"))
 	client := &Client{Dialer: &Dialer{TLS: &TLSFiles{CAFile: other.file("ca.crt")}}}
 	_, err := client.Ask(t.Context(), addr, Ruok)
 	if !errors.Is(err, ErrTLS) {
@@ -80,7 +80,3 @@ func TestTLSFilesAreReadForEveryDial(t *testing.T) {
 		t.Errorf("after the CA file was renewed: %v", err)
 	}
 }
-
-// cut does what a plain ZooKeeper does with a TLS hello: it takes the first
-// bytes for a length and hangs up.
-func cut(conn net.Conn) { _, _ = io.ReadFull(conn, make([]byte, 4)) }

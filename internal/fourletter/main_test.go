@@ -8,12 +8,10 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"io"
 	"math/big"
 	"net"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
@@ -21,73 +19,6 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// fake serves every connection to a listener of its own with answer, until the
-// test ends, and returns its address.
-func fake(t *testing.T, answer func(net.Conn)) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	serve(t, listener, answer)
-	return listener.Addr().String()
-}
-
-func fakeTLS(t *testing.T, config *tls.Config, answer func(net.Conn)) string {
-	t.Helper()
-	listener, err := tls.Listen("tcp", "127.0.0.1:0", config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	serve(t, listener, answer)
-	return listener.Addr().String()
-}
-
-func serve(t *testing.T, listener net.Listener, answer func(net.Conn)) {
-	t.Helper()
-	var (
-		all   sync.WaitGroup
-		mu    sync.Mutex
-		conns []net.Conn
-	)
-	all.Go(func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			mu.Lock()
-			conns = append(conns, conn)
-			mu.Unlock()
-			all.Go(func() {
-				defer conn.Close()
-				answer(conn)
-			})
-		}
-	})
-	t.Cleanup(func() {
-		listener.Close()
-		mu.Lock()
-		for _, conn := range conns {
-			conn.Close()
-		}
-		mu.Unlock()
-		all.Wait()
-	})
-}
-
-// say reads the word and answers text, as a server does.
-func say(text string) func(net.Conn) {
-	return func(conn net.Conn) {
-		if _, err := io.ReadFull(conn, make([]byte, 4)); err == nil {
-			_, _ = io.WriteString(conn, text)
-		}
-	}
-}
-
-// hang reads until the other side gives up.
-func hang(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
 
 // authority is a CA of the test, with files for a client and for a server.
 type authority struct {
