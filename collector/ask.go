@@ -11,8 +11,6 @@ import (
 // ask asks one word and reads the reply as it comes; version is the server's, as
 // far as it is known.
 func (c *Collector) ask(ctx context.Context, word fourletter.Word, version string) outcome {
-	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
-	defer cancel()
 	o := outcome{word: word, asked: time.Now()}
 	err := c.read(ctx, &o, version)
 	o.took = time.Since(o.asked)

@@ -27,7 +27,7 @@ type Asker interface {
 type Options struct {
 	Addr    string        // host:port of the server.
 	Client  Asker         // How to ask it.
-	Timeout time.Duration // For each word, and for all of a round; 0: DefaultTimeout.
+	Timeout time.Duration // For a round; each word has at least half of it. 0: DefaultTimeout.
 	Logger  log.Logger
 
 	Words        []fourletter.Word // Beside mntr and srvr, asked every SlowInterval; nil: DefaultWords.
@@ -125,13 +125,9 @@ func (c *Collector) currentLimits() *limits {
 }
 
 // finish accounts for a round before the scrapes that wait for it go on.
-func (c *Collector) finish(r *round, all *samples, start time.Time) {
+func (c *Collector) finish(r *round, start time.Time) {
 	v := r.view()
-	for _, word := range c.options.Words {
-		if said := v[word].said; said != nil {
-			all.fill(said)
-		}
-	}
+	all := c.said(v)
 	r.end(all)
 	status := c.status(v, all, start)
 	c.mu.Lock()

@@ -15,7 +15,8 @@
 //     Keeper.
 //   - A round asks mntr and srvr. Words whose answers change slowly are asked once
 //     an interval, and when the server changes its role or version; their age is
-//     shown. No session id leaves this package.
+//     shown. No word waits for another that hangs, and a word that failed is asked
+//     again soon. No session id leaves this package.
 //   - Scrapes at the same time share one round of words, and none of them can
 //     fail another by giving up.
 //

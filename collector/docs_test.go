@@ -42,8 +42,8 @@ not of ` + "`--collector.namespaces-deny`" + `; what is left out is counted in `
 on one page keeps its place on the next.
 
 "Since" is the first ZooKeeper release that prints the key. Words other than ` + "`mntr` and `srvr`" + ` are asked every
-` + "`--collector.slow-interval`" + ` and when the role or the version of the server changes; ` + "`zookeeper_word_age_seconds`" + ` says how
-old their answers are.
+` + "`--collector.slow-interval`" + ` when the role or the version of the server changes, and sooner after a failure;
+` + "`zookeeper_word_age_seconds`" + ` says how old their answers are.
 `
 
 // The page of docs is the one that the table gives.

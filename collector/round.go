@@ -26,6 +26,14 @@ func (o outcome) reason() fourletter.Reason {
 	return o.err.Reason
 }
 
+// state returns the role that the answer alone tells.
+func (o outcome) state() State {
+	if o.said == nil {
+		return Unknown
+	}
+	return stateOf(o.said.state)
+}
+
 // everyRound returns the words that every round asks.
 func everyRound() []fourletter.Word {
 	return []fourletter.Word{fourletter.Mntr, fourletter.Srvr}
@@ -66,27 +74,49 @@ func (r *round) view() view {
 	return v
 }
 
-// run asks the words of one round.
+// run asks the words of one round. None of them waits for another that hangs:
+// the slow words begin as soon as mntr or srvr has told what the server is, and
+// ruok, which answers even where nothing else does and costs a connection, when
+// both have failed or half of the time has passed without a word of either.
 func (c *Collector) run(r *round) {
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(c.ctx, c.options.Timeout)
 	defer cancel()
+	half := time.NewTimer(c.options.Timeout / 2)
+	defer half.Stop()
 	var asked sync.WaitGroup
-	asked.Go(func() { r.put(c.ask(ctx, fourletter.Srvr, "")) })
-	r.put(c.ask(ctx, fourletter.Mntr, ""))
-	asked.Wait()
-	v := r.view()
-	all := c.said(v)
-	state := v.state(all)
-	switch {
-	case ctx.Err() != nil:
-	case !v.up():
-		// ruok answers even where nothing else does, and costs a connection.
-		r.put(c.ask(ctx, fourletter.Ruok, ""))
-	case state.Serving():
-		c.askSlow(ctx, r, state, all.version)
+	told := make(chan outcome, len(everyRound()))
+	for _, word := range everyRound() {
+		asked.Go(func() {
+			o := c.ask(ctx, word, "")
+			r.put(o)
+			told <- o
+		})
 	}
-	c.finish(r, all, start)
+	late, slow, ruok := false, false, false
+	askRuok := func() {
+		if !ruok && ctx.Err() == nil && !r.view().up() {
+			ruok = true
+			asked.Go(func() { r.put(c.ask(ctx, fourletter.Ruok, "")) })
+		}
+	}
+	for waiting := len(everyRound()); waiting > 0; {
+		select {
+		case o := <-told:
+			waiting--
+			if state := o.state(); !slow && state.Serving() {
+				slow = true
+				inTime := !late
+				asked.Go(func() { c.askSlow(ctx, r, state, o.said.version, inTime) })
+			}
+		case <-half.C:
+			late = true
+			askRuok()
+		}
+	}
+	askRuok()
+	asked.Wait()
+	c.finish(r, start)
 }
 
 // view holds the outcomes of a round, as far as they are known.
@@ -128,10 +158,19 @@ func (c *Collector) outcome(r *round) (view, *samples) {
 }
 
 // said returns what all words said together. mntr goes first; srvr, which can't
-// be forbidden, fills in what mntr left out, and so on.
+// be forbidden, fills in what mntr left out, and so on. What slow words said of a
+// server that serves nobody now is out of date.
 func (c *Collector) said(v view) *samples {
 	all := newSamples(c.table, c.limits)
-	for _, word := range c.words {
+	for _, word := range everyRound() {
+		if said := v[word].said; said != nil {
+			all.fill(said)
+		}
+	}
+	if !v.state(all).Serving() {
+		return all
+	}
+	for _, word := range c.options.Words {
 		if said := v[word].said; said != nil {
 			all.fill(said)
 		}

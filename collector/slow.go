@@ -9,18 +9,49 @@ import (
 	"zkwarden/internal/fourletter"
 )
 
+// retryInterval is how soon, at the earliest, a slow word that failed is asked
+// again. It doubles with every failure in a row, up to Options.SlowInterval.
+const retryInterval = time.Second
+
 // kept is the outcome of a word that isn't asked in every round, and what the
 // server was when it was asked.
 type kept struct {
 	outcome
-	state   State
-	version string
+	state    State
+	version  string
+	failures int // In a row.
+}
+
+// after returns what is kept of o, which was asked after last.
+func (last kept) after(o outcome, state State, version string) kept {
+	next := kept{outcome: o, state: state, version: version}
+	if o.err != nil {
+		next.failures = last.failures + 1
+	}
+	return next
+}
+
+// due returns when the word is to be asked again. A failure is not believed for
+// as long as an answer, unless only a restart of the server changes it; one that
+// took long holds up the next scrape for as long, and is tried again less soon.
+func (last kept) due(interval time.Duration) time.Time {
+	if last.err == nil || last.reason() == fourletter.NotWhitelisted {
+		return last.asked.Add(interval)
+	}
+	wait := max(retryInterval, last.took)
+	for range last.failures - 1 {
+		if wait *= 2; wait >= interval {
+			break
+		}
+	}
+	return last.asked.Add(last.took + min(wait, interval))
 }
 
 // askSlow puts the outcomes of the slow words: those that are kept, and fresh
-// ones of words whose last is too old, or from before the server changed its
-// role or version.
-func (c *Collector) askSlow(ctx context.Context, r *round, state State, version string) {
+// ones of words that are due, or whose last is from before the server changed its
+// role or version. When it is too late in the round, the words that are due wait for
+// the next: what would become of them in the rest of the time says nothing.
+func (c *Collector) askSlow(ctx context.Context, r *round, state State, version string, inTime bool) {
 	var due []fourletter.Word
 	c.mu.Lock()
 	for _, word := range c.options.Words {
@@ -28,9 +59,9 @@ func (c *Collector) askSlow(ctx context.Context, r *round, state State, version 
 		switch {
 		case word == fourletter.Dirs && strings.HasPrefix(version, "3.4."):
 			// dirs came with 3.5.1; before, it is no word at all.
-		case ok && last.state == state && last.version == version && time.Since(last.asked) < c.options.SlowInterval:
+		case ok && last.state == state && last.version == version && time.Now().Before(last.due(c.options.SlowInterval)):
 			r.put(last.outcome)
-		default:
+		case inTime:
 			due = append(due, word)
 		}
 	}
@@ -42,7 +73,7 @@ func (c *Collector) askSlow(ctx context.Context, r *round, state State, version 
 			r.put(o)
 			c.mu.Lock()
 			defer c.mu.Unlock()
-			c.kept[word] = kept{o, state, version}
+			c.kept[word] = c.kept[word].after(o, state, version)
 		})
 	}
 	asked.Wait()

@@ -36,13 +36,13 @@ func TestSlowWords(t *testing.T) {
 			`zookeeper_word_failure{reason="refused",word="conf"} 1`)
 		time.Sleep(4 * time.Second)
 		wants(t, get(t, c, ""), "zookeeper_data_watches 4",
-			`zookeeper_word_failure{reason="refused",word="conf"} 1`, `zookeeper_word_failures_total{reason="refused",word="conf"} 1`)
+			`zookeeper_word_failure{reason="refused",word="conf"} 1`)
 		expect("within the interval", 1)
 		if got := age(); got != "4" {
 			t.Errorf("age %s, want 4", got)
 		}
 		time.Sleep(6 * time.Second)
-		wants(t, get(t, c, ""), "zookeeper_data_watches 4", `zookeeper_word_failures_total{reason="refused",word="conf"} 2`)
+		wants(t, get(t, c, ""), "zookeeper_data_watches 4")
 		expect("after the interval", 2)
 
 		server.set(fourletter.Mntr, strings.Replace(mntrText, "leader", "follower", 1))
@@ -81,6 +81,100 @@ func TestSlowWordHangs(t *testing.T) {
 				t.Errorf("scrape %d took %s, want %s", i, took, want)
 			}
 		}
+	})
+}
+
+// A hung mntr takes nothing from the words beside it: srvr tells what the server
+// is, and the slow words have as much time as mntr.
+func TestHungMntrStarvesNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := &slow{
+			replies: script{fourletter.Srvr: srvrText, fourletter.Wchs: wchsText},
+			after:   map[fourletter.Word]time.Duration{fourletter.Mntr: time.Hour, fourletter.Wchs: DefaultTimeout - 1},
+		}
+		c := start(t, Options{Client: server, Words: []fourletter.Word{fourletter.Wchs}})
+		begin := time.Now()
+		wants(t, get(t, c, ""), `zookeeper_word_failure{reason="timeout",word="mntr"} 1`, "zookeeper_znodes 6",
+			`zookeeper_word_success{word="wchs"} 1`, "zookeeper_data_watches 4")
+		if took := time.Since(begin); took != DefaultTimeout {
+			t.Errorf("took %s, want %s", took, DefaultTimeout)
+		}
+	})
+}
+
+// So does a hung srvr, and where both hang ruok still tells that the server is up.
+func TestRuokWhereAllElseHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := &slow{
+			replies: script{fourletter.Ruok: "imok"},
+			after:   map[fourletter.Word]time.Duration{fourletter.Mntr: time.Hour, fourletter.Srvr: time.Hour, fourletter.Ruok: DefaultTimeout/2 - 1},
+		}
+		begin := time.Now()
+		wants(t, get(t, start(t, Options{Client: server}), ""), "zookeeper_up 1", `zookeeper_word_success{word="ruok"} 1`,
+			`zookeeper_server_state{state="unknown"} 1`, `zookeeper_word_failure{reason="timeout",word="srvr"} 1`)
+		if took := time.Since(begin); took != DefaultTimeout {
+			t.Errorf("took %s, want %s", took, DefaultTimeout)
+		}
+	})
+}
+
+// A server that takes more than half of the time to tell what it is leaves too
+// little of it for words that are due. They are no failures; what is kept is shown.
+func TestLateServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := &slow{
+			replies: script{fourletter.Srvr: srvrText, fourletter.Wchs: wchsText},
+			after:   map[fourletter.Word]time.Duration{},
+		}
+		c := start(t, Options{Client: server, SlowInterval: time.Minute})
+		get(t, c, "")
+		server.after[fourletter.Srvr] = 2 * time.Second
+		wants(t, get(t, c, ""), "zookeeper_data_watches 4", `zookeeper_word_success{word="wchs"} 1`)
+		time.Sleep(time.Minute)
+		page := get(t, c, "")
+		wants(t, page, `zookeeper_word_success{word="srvr"} 1`, `zookeeper_word_failures_total{reason="timeout",word="wchs"} 0`)
+		lacks(t, page, "zookeeper_data_watches", `zookeeper_word_success{word="wchs"}`)
+	})
+}
+
+// A failed word is asked again soon, less and less often, and never less often
+// than a word that is answered; but one that isn't whitelisted is so until the
+// server restarts.
+func TestFailedSlowWordIsAskedAgain(t *testing.T) {
+	for name, tc := range map[string]struct {
+		reason fourletter.Reason
+		took   time.Duration
+		want   []time.Duration // Seconds, in which it is asked.
+	}{
+		"fails at once":   {fourletter.EmptyReply, 0, []time.Duration{0, 1, 3, 7, 15, 31, 63, 123, 183}},
+		"hangs":           {fourletter.Timeout, 3, []time.Duration{0, 6, 15, 30, 57, 108, 171}},
+		"not whitelisted": {fourletter.NotWhitelisted, 0, []time.Duration{0, 60, 120, 180}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			begin := time.Unix(1, 0)
+			var last kept
+			for _, second := range tc.want {
+				at := begin.Add(second * time.Second)
+				if second > 0 && last.due(time.Minute) != at {
+					t.Errorf("due after %s, want %s", last.due(time.Minute).Sub(begin), second*time.Second)
+				}
+				last = last.after(outcome{
+					asked: at, took: tc.took * time.Second, err: &fourletter.Error{Reason: tc.reason},
+				}, Leader, "")
+			}
+			last = last.after(outcome{asked: begin}, Leader, "")
+			if last.due(time.Minute) != begin.Add(time.Minute) {
+				t.Error("an answer after failures is not believed for its time")
+			}
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		server := &slow{replies: script{fourletter.Mntr: mntrText, fourletter.Wchs: "garbage\n"}}
+		c := start(t, Options{Client: server, SlowInterval: time.Minute})
+		wants(t, get(t, c, ""), `zookeeper_word_failure{reason="parse",word="wchs"} 1`)
+		server.set(fourletter.Wchs, wchsText)
+		time.Sleep(retryInterval)
+		wants(t, get(t, c, ""), "zookeeper_data_watches 4", `zookeeper_word_failure{reason="parse",word="wchs"} 0`)
 	})
 }
 
