@@ -11,10 +11,15 @@ import (
 func (f *flags) ensembleFlags() {
 	f.app.Flag("ensemble.member", "Id of a member of the ensemble and where it answers, repeatable. By default the members are read from the server, which knows no client ports where zoo.cfg says clientPort=.").
 		PlaceHolder("ID=HOST:PORT").StringsVar(&f.members)
+	f.app.Flag("collector.adminserver", "Where the server's AdminServer answers, which tells a leader that serves no clients (leaderServes=no) from a lost quorum: auto for port 8080 of the server's host, a URL, or off.").
+		PlaceHolder("auto").Default(collector.AdminServerAuto).StringVar(&f.run.Ensemble.AdminServer)
 	f.app.Flag("ensemble.timeout", "How long each member of the ensemble may take to answer.").Default("1s").DurationVar(&f.ensembleTimeout)
 }
 
 func (f *flags) parseMembers() error {
+	if _, err := collector.NewAdminServer(f.run.Ensemble.AdminServer, "localhost:2181"); err != nil {
+		return fmt.Errorf("--collector.adminserver: %w", err)
+	}
 	if f.ensembleTimeout <= 0 {
 		return fmt.Errorf("--ensemble.timeout: %s is not positive", f.ensembleTimeout)
 	}

@@ -24,6 +24,7 @@ var samples = map[string][]string{
 	"zookeeper.tls-server-name":          {"zk.example", "--zookeeper.tls"},
 	"zookeeper.tls-min-version":          {"1.3", "--zookeeper.tls"},
 	"zookeeper.tls-insecure-skip-verify": {"true", "--zookeeper.tls"},
+	"collector.adminserver":              {"off"},
 	"ensemble.member":                    {"1=127.0.0.1:2181"},
 	"ensemble.timeout":                   {"2s"},
 	"ensemble.state-file":                {"members.json"},

@@ -40,6 +40,7 @@ type Options struct {
 	NamespacesAllow []string // Names or globs, as of path.Match, of those to show; empty: all.
 	NamespacesDeny  []string // Names or globs of those not to show; goes before NamespacesAllow.
 
+	Witness    Witness     // Whether a server that serves nobody leads all the same; nil: nobody knows.
 	Handshakes *Handshakes // What dials for Client, shown with the server's metrics; nil: there is no TLS.
 
 	Compat string // CompatZK: show the metrics also under the names of mntr; empty: don't.
@@ -125,9 +126,14 @@ func (c *Collector) currentLimits() *limits {
 }
 
 // finish accounts for a round before the scrapes that wait for it go on.
-func (c *Collector) finish(r *round, start time.Time) {
+func (c *Collector) finish(ctx context.Context, r *round, start time.Time) {
 	v := r.view()
 	all := c.said(v)
+	if w := c.options.Witness; w != nil && v.state(all) == NotServing {
+		if who, err := w.Leader(ctx); err == nil {
+			all.witnessed, all.leads = true, who.Self
+		}
+	}
 	r.end(all)
 	status := c.status(v, all, start)
 	c.mu.Lock()

@@ -42,8 +42,8 @@ func (c *Collector) writeCompat(p *page, v view, all *samples) {
 	p.compat("up", truth(v.up()))
 	// A server that answers any word would answer ruok, which says no more.
 	p.compat("ruok", truth(v.up()))
-	// 0 for a server that serves nobody, whose role nobody knows.
-	p.compat("server_leader", truth(state == Leader))
+	// 0 for a server that serves nobody, whose role nobody knows, unless somebody does.
+	p.compat("server_leader", truth(state == Leader || all.leads))
 	for _, s := range States() {
 		p.compat("server_state", truth(s == state), "state", strings.ReplaceAll(string(s), "_", "-"))
 	}

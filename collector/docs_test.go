@@ -7,10 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
-	dto "github.com/prometheus/client_model/go"
 
 	"zkwarden/internal/fourletter"
 )
@@ -67,35 +65,12 @@ func TestMetricsPage(t *testing.T) {
 const aroundHead = `
 ## The ensemble as seen from here, and TLS
 
-Every member is asked for ` + "`srvr`" + `; who they are says ` + "`--ensemble.member`" + `, else the server (` + "`conf`" + `, once a minute), else
-what was known before. The metrics of TLS are there with ` + "`--zookeeper.tls`" + `.
+Every member is asked for ` + "`srvr`" + `; who they are says ` + "`--ensemble.member`" + `, else the server (` + "`conf`" + `, once a minute, or
+` + "`/zookeeper/config`" + ` where that is not whitelisted), else what was known before. The metrics of TLS are there with ` + "`--zookeeper.tls`" + `.
 
 | metric | type | label | meaning |
 |---|---|---|---|
 `
-
-// exampleView is of an ensemble that has all metrics.
-func exampleView() ensembleView {
-	up := memberAnswer{asked: true, up: true, state: Leader, hasZxid: true}
-	member := Member{ID: 1, Addr: "zk:2181", Weight: 1}
-	return ensembleView{
-		list:    memberList{membership: membership{members: []Member{member}}, source: FromServer},
-		members: []memberView{{member, up}},
-	}
-}
-
-func exampleHandshakes() *Handshakes {
-	h := NewHandshakes(nil)
-	h.ends = time.Unix(1, 0)
-	return h
-}
-
-func labelOf(mf *dto.MetricFamily) string {
-	if labels := mf.GetMetric()[0].GetLabel(); len(labels) > 0 {
-		return labels[0].GetName()
-	}
-	return ""
-}
 
 func metricsPage() string {
 	var b strings.Builder
@@ -110,8 +85,9 @@ func metricsPage() string {
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", f.name, f.kind.typeName(), labels[own(i)], f.help)
 	}
 	b.WriteString(aroundHead)
-	for _, mf := range slices.Concat(exampleView().families(), exampleHandshakes().families()) {
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", mf.GetName(), strings.ToLower(mf.GetType().String()), labelOf(mf), mf.GetHelp())
+	aroundLabels := map[int]string{int(membershipMetric): "source", int(memberUpMetric): "member", int(memberDistanceMetric): "member", int(handshakesMetric): "cause"}
+	for i, f := range aroundFamilies() {
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", f.name, f.kind.typeName(), aroundLabels[i], f.help)
 	}
 	for _, word := range slices.Concat([]fourletter.Word{fourletter.Mntr}, DefaultWords(), []fourletter.Word{fourletter.Cons}) {
 		writeWord(&b, word)

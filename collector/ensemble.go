@@ -2,7 +2,6 @@ package collector
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -12,17 +11,10 @@ import (
 	"github.com/go-kit/log"
 	"github.com/go-kit/log/level"
 	dto "github.com/prometheus/client_model/go"
-
-	"zkwarden/internal/fourletter"
 )
 
-const (
-	// DefaultEnsembleTimeout bounds a round where [EnsembleOptions.Timeout] is 0.
-	DefaultEnsembleTimeout = time.Second
-	// membershipInterval is how long a list of members is believed before the
-	// server is asked again. Reconfigurations are rare, and conf costs a connection.
-	membershipInterval = time.Minute
-)
+// DefaultEnsembleTimeout bounds a round where [EnsembleOptions.Timeout] is 0.
+const DefaultEnsembleTimeout = time.Second
 
 // EnsembleOptions describes whose members an [Ensemble] asks.
 type EnsembleOptions struct {
@@ -32,6 +24,8 @@ type EnsembleOptions struct {
 	Timeout   time.Duration // Of a round, and so of each member; 0: DefaultEnsembleTimeout.
 	Members   []Member      // Ids and addresses that are known beforehand; they win over what the server says.
 	StateFile string        // Where the last good list of members survives a restart; empty: nowhere.
+	Config    ConfigReader  // Where the members are read from when conf isn't whitelisted; nil: nowhere.
+	Witness   Witness       // Who may know of a leader that serves no clients; nil: nobody.
 	Logger    log.Logger
 }
 
@@ -50,33 +44,10 @@ type Ensemble struct {
 	current *ensembleRound // nil: none in flight.
 	last    *ensembleRound // nil: there was none yet.
 	list    memberList
+	hint    hint // Of a leader that serves no clients, as the last rounds found it.
 
 	saved membership // What the state file holds; of the one refresh at a time.
 }
-
-// memberList is the membership in use and where it comes from.
-type memberList struct {
-	membership
-
-	source   ListSource
-	due      time.Time // When to ask the server for its list again.
-	problem  error     // Why it didn't when it was asked last; nil: it did.
-	observed bool      // Roles are as answered, not as configured.
-}
-
-// ListSource says where a list of members comes from.
-type ListSource string
-
-// The sources, in the order of ListSources.
-const (
-	FromFlags  ListSource = "flags"  // --ensemble.member alone.
-	FromServer ListSource = "server" // conf, with the addresses of the flags.
-	Remembered ListSource = "state"  // The state file.
-	NoSource   ListSource = "none"   // Nothing is known.
-)
-
-// ListSources returns every source there is, always in the same order.
-func ListSources() []ListSource { return []ListSource{FromFlags, FromServer, Remembered, NoSource} }
 
 // NewEnsemble returns the view of an ensemble, which the caller closes. It
 // doesn't connect. A state file that can't be used is logged and passed over.
@@ -164,7 +135,7 @@ func (e *Ensemble) join() (*ensembleRound, error) {
 		return nil, ErrClosed
 	}
 	if e.current == nil {
-		r := &ensembleRound{done: make(chan struct{}), list: e.list}
+		r := &ensembleRound{done: make(chan struct{}), list: e.list, hint: e.hint}
 		e.current = r
 		e.rounds.Go(func() { e.run(r) })
 	}
@@ -172,20 +143,33 @@ func (e *Ensemble) join() (*ensembleRound, error) {
 }
 
 // run asks every member, and the server for its list where that is due. The list
-// counts from the next round on, unless this one knows nobody to ask.
+// counts from the next round on, unless this one knows nobody to ask, or the flags
+// alone, which don't tell who votes and who belongs to it.
 func (e *Ensemble) run(r *ensembleRound) {
 	ctx, cancel := context.WithTimeout(e.ctx, e.options.Timeout)
 	defer cancel()
-	list := r.list
-	var asked sync.WaitGroup
+	start, list := time.Now(), r.list
+	var listed sync.WaitGroup
 	if !time.Now().Before(list.due) {
 		if list.known() {
-			asked.Go(func() { e.refresh(ctx) })
+			listed.Go(func() { e.refresh(ctx) })
 		} else {
 			e.refresh(ctx)
 			list = e.members()
 		}
 	}
+	e.askAll(ctx, r, list)
+	listed.Wait()
+	// With less than half of the time left, what was heard is better kept.
+	if fresh := e.members(); list.source == FromFlags && fresh.source != FromFlags && time.Since(start) < e.options.Timeout/2 {
+		e.askAll(ctx, r, fresh)
+	}
+	e.consult(ctx, r)
+	e.finish(r)
+}
+
+func (e *Ensemble) askAll(ctx context.Context, r *ensembleRound, list memberList) {
+	var asked sync.WaitGroup
 	r.begin(list)
 	for i, member := range list.members {
 		if member.Addr != "" {
@@ -193,17 +177,46 @@ func (e *Ensemble) run(r *ensembleRound) {
 		}
 	}
 	asked.Wait()
-	e.finish(r)
+}
+
+// consult asks the witness where the members' answers leave open who leads.
+func (e *Ensemble) consult(ctx context.Context, r *ensembleRound) {
+	if _, silent := r.view().taking(); e.options.Witness == nil || !silent.possible {
+		return
+	}
+	who, err := e.options.Witness.Leader(ctx)
+	if err != nil {
+		return // It is there or it isn't; the metrics say what is known without it.
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if who.Self {
+		who.ID = r.list.own(e.options.Addr)
+	}
+	r.hint = hint{known: who.ID >= 0, id: who.ID}
 }
 
 func (e *Ensemble) finish(r *ensembleRound) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.current, e.last = nil, r
-	if e.list.observed && e.ctx.Err() == nil {
-		e.observe(r.view())
+	if v := r.view(); e.ctx.Err() == nil {
+		e.remind(v)
+		if e.list.observed {
+			e.observe(v)
+		}
 	}
 	close(r.done)
+}
+
+// remind keeps who was found to lead without serving, for the day when a member
+// that can't be reached would leave it open, and forgets it when another leads.
+func (e *Ensemble) remind(v ensembleView) {
+	if _, silent := v.taking(); silent.found {
+		e.hint = hint{known: true, id: silent.id}
+	} else if v.count(memberView.leads) > 0 {
+		e.hint = hint{}
+	}
 }
 
 // observe takes over who observes from what members say, for lists that don't
@@ -217,147 +230,4 @@ func (e *Ensemble) observe(v ensembleView) {
 			}
 		}
 	}
-}
-
-func (e *Ensemble) members() memberList {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.list
-}
-
-// refresh asks the server for its list. Without quorum, which is when the list
-// matters most, it doesn't tell, and the last good one stays.
-func (e *Ensemble) refresh(ctx context.Context) {
-	fresh, err := e.fetch(ctx)
-	if err != nil {
-		e.keepList(err)
-		return
-	}
-	e.mu.Lock()
-	e.list = memberList{membership: fresh, source: FromServer, due: time.Now().Add(membershipInterval)}
-	e.mu.Unlock()
-	if fresh.equal(e.saved) {
-		return
-	}
-	level.Info(e.options.Logger).Log("msg", "members of the ensemble are known", "members", len(fresh.members), "voters", fresh.voters())
-	if err := e.remember(fresh); err != nil {
-		level.Warn(e.options.Logger).Log("msg", "members of the ensemble would be forgotten at a restart", "err", err)
-		return
-	}
-	e.saved = fresh
-}
-
-// keepList notes why the server doesn't tell its list. What only a restart of the
-// server can change is asked again at leisure, the rest with the next round.
-func (e *Ensemble) keepList(err error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.list.problem = err
-	reason, _ := fourletter.ReasonOf(err)
-	if reason == fourletter.NotWhitelisted || errors.Is(err, errNoMembership) {
-		e.list.due = time.Now().Add(membershipInterval)
-	}
-}
-
-func (e *Ensemble) fetch(ctx context.Context) (membership, error) {
-	reply, err := e.options.Client.Open(ctx, e.options.Addr, fourletter.Conf)
-	if err != nil {
-		return membership{}, err
-	}
-	defer reply.Close()
-	c, err := readConf(reply)
-	if err != nil {
-		return membership{}, err
-	}
-	p, err := planOf(c)
-	if err != nil {
-		return membership{}, err
-	}
-	m, err := p.membership(e.options.Addr, e.options.Secure)
-	if err != nil {
-		return membership{}, err
-	}
-	return m.withAddresses(e.options.Members)
-}
-
-// memberAnswer is what one member said, or why it didn't.
-type memberAnswer struct {
-	asked   bool // Whether it has an address.
-	up      bool // Whether it said anything of its own.
-	state   State
-	zxid    uint64
-	hasZxid bool
-	took    time.Duration
-	err     error
-}
-
-// ask asks one member for srvr, which can't be forbidden.
-func (e *Ensemble) ask(ctx context.Context, member Member) memberAnswer {
-	start := time.Now()
-	a, err := e.srvr(ctx, member.Addr)
-	a.asked, a.took, a.err = true, time.Since(start), err
-	if reason, _ := fourletter.ReasonOf(err); reason == fourletter.NotServing {
-		a.up, a.state = true, NotServing
-	}
-	return a
-}
-
-func (e *Ensemble) srvr(ctx context.Context, addr string) (memberAnswer, error) {
-	a := memberAnswer{state: Unknown}
-	reply, err := e.options.Client.Open(ctx, addr, fourletter.Srvr)
-	if err != nil {
-		return a, err
-	}
-	defer reply.Close()
-	err = eachLine(reply, func(line []byte) {
-		if mode, ok := cutLine(line, "Mode: "); ok {
-			a.up, a.state = true, stateOf(mode)
-		}
-		if text, ok := cutLine(line, "Zxid: "); ok {
-			a.zxid, a.hasZxid = parseZxid(text)
-		}
-	}, func() {})
-	if err == nil && !a.up {
-		err = errGarbage
-	}
-	return a, err
-}
-
-// ensembleRound is one asking of all members, shared by every scrape that comes
-// while it lasts.
-type ensembleRound struct {
-	done chan struct{} // Closed when nothing more will come.
-
-	mu      sync.Mutex
-	list    memberList
-	answers []memberAnswer // By the order of the list.
-}
-
-func (r *ensembleRound) begin(list memberList) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.list, r.answers = list, make([]memberAnswer, len(list.members))
-	for i, member := range list.members {
-		r.answers[i] = memberAnswer{asked: member.Addr != "", state: Unknown}
-		if member.Addr != "" {
-			r.answers[i].err = errors.New("not answered within the time of the scrape")
-		}
-	}
-}
-
-func (r *ensembleRound) put(i int, a memberAnswer) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.answers[i] = a
-}
-
-// view returns the answers so far.
-func (r *ensembleRound) view() ensembleView {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	v := ensembleView{list: r.list}
-	for i, a := range r.answers {
-		v.members = append(v.members, memberView{r.list.members[i], a})
-	}
-	return v
 }

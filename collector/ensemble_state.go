@@ -37,6 +37,7 @@ func (e *Ensemble) recall() error {
 		return fmt.Errorf("read ensemble state file %s: %w", e.options.StateFile, err)
 	}
 	e.saved = membership{self: m.self, members: slices.Clone(m.members)}
+	m.members = slices.DeleteFunc(m.members, func(member Member) bool { return member.Unlisted })
 	for i := range m.members {
 		if m.members[i].ID == m.self {
 			m.members[i].Addr = e.options.Addr

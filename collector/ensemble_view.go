@@ -3,6 +3,7 @@ package collector
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -24,10 +25,21 @@ func (m memberView) inQuorum() bool {
 	return false
 }
 
+// listed tells whether the ensemble knows this member. One that it doesn't know
+// may be of another ensemble, with its own leader and zxids.
+func (m memberView) listed() bool { return !m.Unlisted }
+
 // ensembleView is what the members said, as far as they did.
 type ensembleView struct {
 	list    memberList
 	members []memberView
+	hint    hint
+}
+
+// hint is who leads, as somebody else says than the leader.
+type hint struct {
+	known bool
+	id    int64
 }
 
 // count returns the number of members for which is is true.
@@ -41,50 +53,80 @@ func (v ensembleView) count(is func(memberView) bool) int {
 	return n
 }
 
-// taking returns the ids of the voters that take part in the quorum: those that
-// say so, and the silent leader.
-func (v ensembleView) taking() (ids map[int64]bool, silentLeader bool) {
-	ids = map[int64]bool{}
+// leads tells whether this is a leader, who votes: ZooKeeper elects nobody else.
+func (m memberView) leads() bool { return m.state == Leader && m.votes() }
+
+// unheard tells whether this is a voter that said nothing, and so might lead.
+func (m memberView) unheard() bool { return m.votes() && !m.up }
+
+// silence is what is known of a leader with leaderServes=no, whose replies are
+// those of a server without quorum.
+type silence struct {
+	found    bool  // There is one.
+	proven   bool  // By the others' answers alone.
+	id       int64 // Of the leader, or of any of those that can't be told apart.
+	possible bool  // There may be one, or else the leader is among those that said nothing.
+}
+
+// silent looks for such a leader. Followers serve only while they follow, so
+// where none of the members leads, and one that is up and silent makes those that
+// take part a quorum, it leads them; unless the leader is one that can't be
+// reached from here. That is then for the hint to tell.
+func (v ensembleView) silent(taking map[int64]bool) silence {
+	if len(taking) == 0 || v.count(func(m memberView) bool { return m.leads() || m.state == Standalone }) > 0 {
+		return silence{}
+	}
+	var candidates []int64
+	for _, m := range v.members {
+		if m.votes() && m.state == NotServing &&
+			v.list.isQuorum(func(other Member) bool { return other.ID == m.ID || taking[other.ID] }) {
+			candidates = append(candidates, m.ID)
+		}
+	}
+	switch {
+	case len(candidates) == 0:
+		return silence{}
+	case v.count(memberView.unheard) == 0:
+		return silence{found: true, proven: true, id: candidates[0]}
+	case v.hint.known && slices.Contains(candidates, v.hint.id):
+		return silence{found: true, id: v.hint.id}
+	}
+	return silence{possible: true}
+}
+
+// health is what the members' answers amount to.
+type health struct {
+	leaders       int  // That are seen.
+	silentLeaders int  // Of leaders, those that serve no clients.
+	open          bool // Whether it can't be told which of several leads.
+	voters        int
+	serving       int  // Voters that serve clients as part of the quorum.
+	decided       bool // Whether it can be told if there is a quorum.
+	quorum        bool
+	counted       bool // Whether all voters could be asked.
+	tolerable     int
+}
+
+// led tells whether the number of leaders is known: a quorum has one, seen or not.
+func (h health) led() bool { return h.leaders > 0 || h.decided && !h.quorum }
+
+// bounded tells whether tolerable is known.
+func (h health) bounded() bool { return h.counted && h.decided && !h.open }
+
+// taking returns the ids of the voters that take part in the quorum, and what is
+// known of a leader among them that says nothing of it.
+func (v ensembleView) taking() (map[int64]bool, silence) {
+	ids := map[int64]bool{}
 	for _, m := range v.members {
 		if m.inQuorum() {
 			ids[m.ID] = true
 		}
 	}
-	if id, ok := v.silentLeader(ids); ok {
-		ids[id] = true
-		return ids, true
+	s := v.silent(ids)
+	if s.found {
+		ids[s.id] = true
 	}
-	return ids, false
-}
-
-// silentLeader finds a leader with leaderServes=no. Its replies are those of a
-// server without quorum, but for those of the others: followers serve only while
-// they follow, so where none of the members leads, and one that is up and silent
-// makes the followers a quorum, it leads them. Several such can't be told apart,
-// and any of them will do for the count.
-func (v ensembleView) silentLeader(taking map[int64]bool) (id int64, ok bool) {
-	if len(taking) == 0 || v.count(func(m memberView) bool { return m.state == Leader || m.state == Standalone }) > 0 {
-		return 0, false
-	}
-	for _, m := range v.members {
-		if m.votes() && m.state == NotServing &&
-			v.list.isQuorum(func(other Member) bool { return other.ID == m.ID || taking[other.ID] }) {
-			return m.ID, true
-		}
-	}
-	return 0, false
-}
-
-// health is what the members' answers amount to.
-type health struct {
-	leaders       int
-	silentLeaders int // Of leaders, those found by silentLeader.
-	voters        int
-	serving       int  // Voters that serve clients as part of the quorum.
-	decided       bool // Whether it can be told if there is a quorum.
-	quorum        bool
-	counted       bool // Whether all voters could be asked, so that tolerable is known.
-	tolerable     int
+	return ids, s
 }
 
 func (v ensembleView) health() health {
@@ -97,22 +139,24 @@ func (v ensembleView) health() health {
 		}
 	}
 	h := health{
-		leaders: v.count(func(m memberView) bool { return m.state == Leader }),
+		leaders: v.count(memberView.leads),
+		open:    silent.possible,
 		voters:  v.list.voters(),
 		serving: v.count(memberView.inQuorum),
 		quorum:  v.list.isQuorum(in),
 		counted: len(mute) == 0,
 	}
-	if silent {
+	if silent.found {
 		h.leaders, h.silentLeaders = h.leaders+1, 1
 	}
-	h.decided = h.quorum || h.counted
-	if !h.decided {
+	h.decided = h.quorum || h.counted && !h.open
+	if !h.decided && !h.counted {
 		// Enough of the others may be up. One that serves says that they are.
-		h.quorum = len(taking) > 0 && v.list.isQuorum(func(m Member) bool { return taking[m.ID] || mute[m.ID] })
-		h.decided = h.quorum || !v.list.isQuorum(func(m Member) bool { return taking[m.ID] || mute[m.ID] })
+		possible := v.list.isQuorum(func(m Member) bool { return taking[m.ID] || mute[m.ID] })
+		h.quorum = len(taking) > 0 && possible
+		h.decided = h.quorum || !possible && !h.open
 	}
-	if h.counted {
+	if h.bounded() {
 		h.tolerable = v.list.tolerable(in)
 	}
 	return h
@@ -123,7 +167,7 @@ func (v ensembleView) health() health {
 func (v ensembleView) epochs() (n int, highest uint64) {
 	seen := map[uint64]bool{}
 	for _, m := range v.members {
-		if m.hasZxid {
+		if m.hasZxid && m.listed() {
 			seen[m.zxid>>32] = true
 			highest = max(highest, m.zxid)
 		}
@@ -156,11 +200,12 @@ type EnsembleStatus struct {
 	Asked   bool   // Whether there was a round yet.
 	Quorum  string // yes, no, or unknown.
 	Voters  int
-	Serving int
-	Leaders int
+	Serving int            // Voters that are seen to serve.
+	Leaders int            // That are seen to lead.
 	Members []MemberStatus // By id.
 
-	// SilentLeader is set when the leader serves no clients (leaderServes=no).
+	// SilentLeader is set when the leader, one of Leaders, serves no clients
+	// (leaderServes=no), so that what it says is no lost quorum.
 	SilentLeader bool
 	// Tolerable is how many voters can fail before the quorum is lost; -1: not known.
 	Tolerable int
@@ -204,7 +249,7 @@ func (v ensembleView) status() EnsembleStatus {
 	case v.list.known() && h.decided:
 		s.Quorum = "no"
 	}
-	if h.counted {
+	if h.bounded() {
 		s.Tolerable = h.tolerable
 	}
 	for _, m := range v.members {

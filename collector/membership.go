@@ -20,6 +20,9 @@ type Member struct {
 	Observer bool   `json:"observer,omitempty"`
 	Group    int64  `json:"group"`  // Of a hierarchical quorum; 0 where there are no groups.
 	Weight   int64  `json:"weight"` // Of its vote; 0: it doesn't count.
+
+	// Unlisted is set for a member of the flags that the ensemble's own list lacks.
+	Unlisted bool `json:"unlisted,omitempty"`
 }
 
 // votes tells whether ZooKeeper counts this member towards a quorum.
@@ -29,6 +32,20 @@ func (m Member) votes() bool { return !m.Observer && m.Weight > 0 }
 type membership struct {
 	self    int64 // Id of the server beside this process; -1: not known.
 	members []Member
+}
+
+// own returns the id of the server beside this process, which answers at addr;
+// -1: not known.
+func (m membership) own(addr string) int64 {
+	if m.self >= 0 {
+		return m.self
+	}
+	for _, member := range m.members {
+		if member.Addr == addr {
+			return member.ID
+		}
+	}
+	return -1
 }
 
 func (m membership) known() bool { return len(m.members) > 0 }
@@ -70,14 +87,14 @@ func (m *membership) check() error {
 }
 
 // withAddresses returns the members of m with the addresses that flags give,
-// and the flags' members that m lacks, which don't vote: ZooKeeper doesn't know
-// them.
+// and the flags' members that m lacks, which are asked, and count for nothing:
+// ZooKeeper doesn't know them.
 func (m membership) withAddresses(flags []Member) (membership, error) {
 	out := membership{self: m.self, members: slices.Clone(m.members)}
 	for _, flag := range flags {
 		i := slices.IndexFunc(out.members, func(have Member) bool { return have.ID == flag.ID })
 		if i < 0 {
-			out.members = append(out.members, Member{ID: flag.ID, Addr: flag.Addr})
+			out.members = append(out.members, Member{ID: flag.ID, Addr: flag.Addr, Unlisted: true})
 			continue
 		}
 		out.members[i].Addr, out.members[i].Guessed = flag.Addr, false

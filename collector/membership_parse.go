@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net"
@@ -46,15 +47,47 @@ func planOf(c config) (plan, error) {
 		return p, fmt.Errorf("read serverId of conf: %w", err)
 	}
 	_, p.ensemble = c.values["electionAlg"]
-	if len(c.membership) > 3*maxMembers+1 {
-		return p, fmt.Errorf("read membership of conf: %d lines are more than %d members have", len(c.membership), maxMembers)
-	}
-	for _, line := range c.membership {
-		if err := p.put(line); err != nil {
-			return p, fmt.Errorf("read line %q of conf: %w", line, err)
-		}
+	if err := p.putAll(c.membership); err != nil {
+		return p, fmt.Errorf("read membership of conf: %w", err)
 	}
 	return p, nil
+}
+
+// planOfZnode reads what /zookeeper/config holds: the lines that conf has behind
+// "membership:". A standalone server has it empty. Which of the servers is asked
+// at addr it doesn't say, nor a client port that stands in clientPort, so that
+// the port of addr is assumed of all.
+func planOfZnode(text []byte, addr string) (plan, error) {
+	p := plan{weights: map[int64]int64{}, groups: map[int64]int64{}}
+	if len(bytes.TrimSpace(text)) == 0 {
+		return p, nil
+	}
+	p.self, p.ensemble = -1, true
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return p, fmt.Errorf("split address %s: %w", addr, err)
+	}
+	p.port, p.securePort = port, port
+	if len(text) > maxConf {
+		return p, fmt.Errorf("read /zookeeper/config: %d bytes are more than %d", len(text), maxConf)
+	}
+	if err := p.putAll(strings.Fields(string(text))); err != nil {
+		return p, fmt.Errorf("read /zookeeper/config: %w", err)
+	}
+	return p, nil
+}
+
+// putAll takes the lines of a membership.
+func (p *plan) putAll(lines []string) error {
+	if len(lines) > 3*maxMembers+1 {
+		return fmt.Errorf("%d lines are more than %d members have", len(lines), maxMembers)
+	}
+	for _, line := range lines {
+		if err := p.put(line); err != nil {
+			return fmt.Errorf("line %q: %w", line, err)
+		}
+	}
+	return nil
 }
 
 // put takes one line of the membership.

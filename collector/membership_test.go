@@ -132,7 +132,7 @@ func TestFlagsWinOverConf(t *testing.T) {
 		{ID: 1, Addr: "own:2181", Group: 1, Weight: 2},
 		{ID: 2, Addr: "b:2182", Group: 1, Weight: 1},
 		{ID: 3, Group: 2},
-		{ID: 9, Addr: "x:1"}, // ZooKeeper doesn't know it, so it doesn't vote.
+		{ID: 9, Addr: "x:1", Unlisted: true}, // ZooKeeper doesn't know it, so it doesn't vote.
 	}
 	if diff := cmp.Diff(want, m.members); diff != "" {
 		t.Errorf("members (-want +got):\n%s", diff)

@@ -60,6 +60,9 @@ func (c *Collector) writeServer(p *page, v view, all *samples) {
 	for _, s := range States() {
 		c.own(p, stateMetric, truth(s == state), "state", string(s))
 	}
+	if all.witnessed {
+		c.own(p, silentMetric, truth(all.leads))
+	}
 	if all.version != "" {
 		c.own(p, infoMetric, 1, "version", versionOf(all.version))
 	}

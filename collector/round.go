@@ -116,7 +116,7 @@ func (c *Collector) run(r *round) {
 	}
 	askRuok()
 	asked.Wait()
-	c.finish(r, start)
+	c.finish(ctx, r, start)
 }
 
 // view holds the outcomes of a round, as far as they are known.

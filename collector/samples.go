@@ -83,6 +83,9 @@ type samples struct {
 	zxid    uint64
 	hasZxid bool
 
+	witnessed bool // Whether somebody else was asked if the server leads, and knew.
+	leads     bool // What the answer was.
+
 	single  []sample           // By slot of the table; written through slot.
 	touched []int              // Slots that are used.
 	sets    map[series]*sample // Of sets.

@@ -8,11 +8,16 @@ import (
 
 // Status is what the last round found, for people.
 type Status struct {
-	Addr    string
-	At      time.Time // When the round ended; zero: there was none yet.
-	Took    time.Duration
-	Up      bool // The server answered something.
-	State   State
+	Addr  string
+	At    time.Time // When the round ended; zero: there was none yet.
+	Took  time.Duration
+	Up    bool // The server answered something.
+	State State
+
+	// SilentLeader is set when the server, which says that it serves nobody, leads
+	// all the same (leaderServes=no), so that this is no lost quorum.
+	SilentLeader bool
+
 	Version string // Empty: not said.
 	Words   []WordStatus
 }
@@ -36,6 +41,7 @@ func (c *Collector) LastRound() Status {
 func (c *Collector) status(v view, all *samples, start time.Time) Status {
 	s := Status{
 		Addr: c.options.Addr, At: time.Now(), Took: time.Since(start), Up: v.up(), State: v.state(all),
+		SilentLeader: all.leads,
 	}
 	if all.version != "" {
 		s.Version = versionOf(all.version)
@@ -49,10 +55,16 @@ func (c *Collector) status(v view, all *samples, start time.Time) Status {
 		if o.err != nil {
 			w.Detail = o.err.Error()
 		}
+		if o.reason() == fourletter.NotServing && s.SilentLeader {
+			w.Advice = silentAdvice
+		}
 		s.Words = append(s.Words, w)
 	}
 	return s
 }
+
+// silentAdvice is for words that a leader with leaderServes=no refuses.
+const silentAdvice = "The server leads and serves no clients itself, as leaderServes=no wants it; nothing is wrong."
 
 // advice says what to change when a word fails for this reason.
 func advice(reason fourletter.Reason) string {

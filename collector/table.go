@@ -74,6 +74,9 @@ func newTable() *table {
 		t.own[i].render()
 		t.reserve(t.own[i].name)
 	}
+	for _, f := range aroundFamilies() {
+		t.reserve(f.name)
+	}
 	return t
 }
 

@@ -109,14 +109,11 @@ func (h *Handshakes) LastCause() fourletter.Cause {
 func (h *Handshakes) families() []*dto.MetricFamily {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	var all []*dto.MetricFamily
+	g := newGathered()
 	if !h.ends.IsZero() {
-		all = append(all, gaugeFamily("zookeeper_tls_certificate_expiry_timestamp_seconds",
-			"When the first certificate of the chain that the server served last expires, in seconds since 1970.",
-			gaugeSeries(float64(h.ends.Unix()))))
+		g.put(expiryMetric, gaugeSeries(float64(h.ends.Unix())))
 	}
-	name, help := "zookeeper_tls_handshake_failures_total", "Connections to the server that failed for TLS, by cause."
-	kind, causes := dto.MetricType_COUNTER, fourletter.Causes()
+	causes := fourletter.Causes()
 	failures := make([]*dto.Metric, 0, len(causes))
 	for _, cause := range causes {
 		count := float64(h.failed[cause])
@@ -124,5 +121,6 @@ func (h *Handshakes) families() []*dto.MetricFamily {
 			Label: []*dto.LabelPair{label("cause", string(cause))}, Counter: &dto.Counter{Value: &count},
 		})
 	}
-	return append(all, &dto.MetricFamily{Name: &name, Help: &help, Type: &kind, Metric: failures})
+	g.put(handshakesMetric, failures...)
+	return g.all
 }

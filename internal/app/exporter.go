@@ -19,6 +19,9 @@ type Ensemble struct {
 	Members   []collector.Member // Empty: those that the server lists.
 	Timeout   time.Duration      // Of each member; 0: collector.DefaultEnsembleTimeout.
 	StateFile string             // Where the last known members survive a restart; empty: in the audit directory, if there is one.
+
+	// AdminServer is where the server's AdminServer answers, as of collector.NewAdminServer.
+	AdminServer string
 }
 
 // stateFile returns where the last known members are kept; empty: nowhere.
@@ -49,12 +52,16 @@ func newExporter(o Options, dialer *fourletter.Dialer) (_ *exporter, err error) 
 	client, scrape.Handshakes = clientOf(dialer)
 	asker := &shared{addr: scrape.Addr, own: client, others: &fourletter.Client{Dialer: dialer.ForMembers()}}
 	scrape.Client = asker
+	if scrape.Witness, err = collector.NewAdminServer(o.Ensemble.AdminServer, scrape.Addr); err != nil {
+		return nil, err
+	}
 	if e.server, err = collector.New(scrape); err != nil {
 		return nil, err
 	}
 	e.ensemble, err = collector.NewEnsemble(collector.EnsembleOptions{
 		Addr: scrape.Addr, Client: asker, Secure: dialer.TLS != nil,
 		Timeout: o.Ensemble.Timeout, Members: o.Ensemble.Members, StateFile: o.stateFile(), Logger: o.Logger,
+		Witness: scrape.Witness, Config: configZnode{scrape.Addr, dialer},
 	})
 	if err != nil {
 		return nil, errors.Join(err, e.server.Close())
