@@ -13,7 +13,8 @@ const maxConf = 256 << 10
 
 // config is a reply to conf.
 type config struct {
-	values     map[string]string // The lines key=value, up to the membership.
+	values     map[string]string // The lines key=value, up to the membership, by ZooKeeper's names.
+	keeper     bool              // Whether this is ClickHouse Keeper, which never lists its members.
 	membership []string          // The lines behind "membership:"; empty: the server doesn't say, as before 3.5, alone, or read-only.
 }
 
@@ -45,6 +46,7 @@ func readConf(r io.Reader) (config, error) {
 		}
 		last = line
 	}
+	c.translate()
 	if _, ok := c.values["clientPort"]; !ok {
 		return config{}, errGarbage
 	}
@@ -52,4 +54,21 @@ func readConf(r io.Reader) (config, error) {
 		return config{}, errTruncated
 	}
 	return c, lines.Err()
+}
+
+// translate gives what ClickHouse Keeper tells the names that ZooKeeper has for
+// it. Of its two ports either may be missing.
+func (c *config) translate() {
+	if _, c.keeper = c.values["server_id"]; !c.keeper {
+		return
+	}
+	c.values["clientPort"], c.values["secureClientPort"] = "-1", "-1"
+	for theirs, ours := range map[string]string{
+		"server_id": "serverId", "tcp_port": "clientPort", "tcp_port_secure": "secureClientPort",
+		"min_session_timeout_ms": "minSessionTimeout", "session_timeout_ms": "maxSessionTimeout",
+	} {
+		if value, ok := c.values[theirs]; ok {
+			c.values[ours] = value
+		}
+	}
 }

@@ -27,6 +27,7 @@ type connections struct {
 	beyond      int // Connections of addresses that are not told apart.
 	sessionless int
 	queued      int64
+	queues      bool      // Whether queued is told; ClickHouse Keeper doesn't.
 	latency     int64     // Milliseconds.
 	oldest      time.Time // Zero: no session.
 }
@@ -79,7 +80,7 @@ func (c *connections) take(line []byte) bool {
 		case "sid":
 			session = true
 		case "queued":
-			c.queued += max(0, integer(value))
+			c.queued, c.queues = c.queued+max(0, integer(value)), true
 		case "maxlat":
 			c.latency = max(c.latency, integer(value))
 		case "est":
@@ -125,7 +126,9 @@ func (c *connections) put(s *samples, now time.Time) {
 	number := func(key string, v int64) { s.putOf(fourletter.Cons, key, strconv.FormatInt(v, 10)) }
 	number("clients", int64(len(addrs)))
 	number("sessionless", int64(c.sessionless))
-	number("queued", c.queued)
+	if c.queues {
+		number("queued", c.queued)
+	}
 	number("latency", c.latency)
 	if !c.oldest.IsZero() {
 		number("oldest", max(0, now.Sub(c.oldest).Milliseconds()))

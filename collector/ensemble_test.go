@@ -320,6 +320,7 @@ func TestEnsembleAdvice(t *testing.T) {
 	}{
 		"not whitelisted": {"conf is not executed because it is not in the whitelist.", "4lw.commands.whitelist"},
 		"before 3.5":      {"clientPort=2181\nserverId=1\nelectionAlg=3\n", "before 3.5"},
+		"ClickHouse":      {"server_id=1\ntcp_port=9181\n", "ClickHouse Keeper"},
 		"not serving":     {notServing, "as soon as it serves"},
 	} {
 		t.Run(name, func(t *testing.T) {

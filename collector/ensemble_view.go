@@ -187,7 +187,12 @@ func cutLine(line []byte, name string) (value string, ok bool) {
 	return string(rest), ok
 }
 
+// parseZxid reads a zxid as srvr has it. ClickHouse Keeper prints it in decimals
+// or, in later releases, in hexadecimals of which 0 has none.
 func parseZxid(text string) (zxid uint64, ok bool) {
+	if text == "0x" {
+		return 0, true
+	}
 	zxid, err := strconv.ParseUint(text, 0, 64)
 	return zxid, err == nil
 }
@@ -291,7 +296,7 @@ func listAdvice(list memberList) string {
 	case reason == fourletter.NotWhitelisted:
 		return "Add conf to 4lw.commands.whitelist in zoo.cfg and restart the server, or give every member as --ensemble.member=ID=HOST:PORT."
 	case errors.Is(list.problem, errNoMembership):
-		return "ZooKeeper before 3.5, and a server in read-only mode, don't list the ensemble: give every member as --ensemble.member=ID=HOST:PORT."
+		return "ZooKeeper before 3.5, a server in read-only mode, and ClickHouse Keeper don't list the ensemble: give every member as --ensemble.member=ID=HOST:PORT."
 	case list.known():
 		return "The last known members are used."
 	}

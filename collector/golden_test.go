@@ -31,6 +31,8 @@ func recordings(t testing.TB) []string {
 	return dirs
 }
 
+// recorded returns the replies of one server. 22.7.2.15 is ClickHouse Keeper,
+// whose words beside mntr and srvr are written after its source, not recorded.
 func recorded(t testing.TB, dir string) script {
 	t.Helper()
 	replies := script{}

@@ -10,8 +10,9 @@ import (
 )
 
 // errNoMembership is returned for servers that belong to an ensemble and don't
-// list it: those before ZooKeeper 3.5, and any in read-only mode.
-var errNoMembership = errors.New("the server belongs to an ensemble and doesn't say which")
+// list it: those before ZooKeeper 3.5, any in read-only mode, and ClickHouse Keeper,
+// of which it isn't known either if it stands alone.
+var errNoMembership = errors.New("the server doesn't list the members of its ensemble")
 
 // plan is what conf says of the ensemble. ZooKeeper 3.5.0 and later list the
 // servers, and where they are used the groups and weights, as in zoo.cfg.
@@ -47,6 +48,7 @@ func planOf(c config) (plan, error) {
 		return p, fmt.Errorf("read serverId of conf: %w", err)
 	}
 	_, p.ensemble = c.values["electionAlg"]
+	p.ensemble = p.ensemble || c.keeper
 	if err := p.putAll(c.membership); err != nil {
 		return p, fmt.Errorf("read membership of conf: %w", err)
 	}

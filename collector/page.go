@@ -74,7 +74,11 @@ func (c *Collector) writeServer(p *page, v view, all *samples) {
 		c.own(p, environmentMetric, 1, "java_vendor", e.javaVendor, "java_version", e.javaVersion,
 			"os_arch", e.osArch, "os_name", e.osName, "os_version", e.osVersion)
 	}
-	if all.hasZxid {
+	switch {
+	case !all.hasZxid:
+	case isKeeper(all.version):
+		c.own(p, zxidMetric, float64(all.zxid)) // It has no epochs, and nothing to roll over.
+	default:
 		c.own(p, epochMetric, float64(all.zxid>>32))
 		c.own(p, zxidMetric, float64(all.zxid&math.MaxUint32))
 		c.own(p, rolloverMetric, float64(math.MaxUint32-all.zxid&math.MaxUint32))

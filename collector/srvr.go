@@ -3,7 +3,6 @@ package collector
 import (
 	"bytes"
 	"io"
-	"strconv"
 )
 
 // readSrvr reads a reply to srvr into the same samples that mntr gives. It
@@ -54,8 +53,8 @@ func (s *samples) putSrvr(name, value []byte) bool {
 }
 
 func (s *samples) putZxid(value []byte) {
-	zxid, err := strconv.ParseUint(string(value), 0, 64)
-	if err != nil {
+	zxid, ok := parseZxid(string(value))
+	if !ok {
 		s.unparsable++
 		return
 	}

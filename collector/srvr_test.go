@@ -35,6 +35,7 @@ func TestSrvr(t *testing.T) {
 			srvr: "ClickHouse Keeper version: v23.4.1.1-testing-abc\nZxid: 36\nMode: follower\nNode count: 4\n",
 			want: got{Version: "23.4.1.1", State: "follower", Zxid: 36, Values: 1},
 		},
+		"ClickHouse Keeper, empty": {srvr: "ClickHouse Keeper version: v26.1.1.1-x\nZxid: 0x\nMode: leader\n", want: got{Version: "26.1.1.1", State: "leader"}},
 		"zxid that can't be read":  {srvr: "Mode: leader\nZxid: 0xzz\n", want: got{State: "leader", Unparsable: 1}},
 		"sizes that can't be read": {srvr: "Proposal sizes last/min/max: 1/2\n", want: got{Unparsable: 1}},
 		"sizes not yet known":      {srvr: "Proposal sizes last/min/max: -1/-1/-1\n", want: got{}},

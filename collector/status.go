@@ -77,7 +77,8 @@ func advice(reason fourletter.Reason) string {
 		return "The two sides don't agree on TLS: check --zookeeper.tls, its certificate files, and the port; " +
 			"a server that isn't serving yet may also drop handshakes."
 	case fourletter.EmptyReply:
-		return "The server hung up: it may be starting, not serving, or at its limit of connections (maxClientCnxns, maxCnxns)."
+		return "The server hung up: it may be starting, not serving, or at its limit of connections (maxClientCnxns, maxCnxns); " +
+			"ClickHouse Keeper hangs up on words that its four_letter_word_allow_list lacks."
 	case fourletter.Truncated:
 		return "The reply was cut: the server may be changing its role; look at its log if this lasts."
 	case fourletter.TooLarge:

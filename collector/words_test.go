@@ -75,8 +75,13 @@ func TestWords(t *testing.T) {
 		"conf, cut in a member": {word: fourletter.Conf, reply: "clientPort=2181\nmembership: \nserver.1=a:1:2:participant", err: errTruncated},
 		"conf, cut in a value":  {word: fourletter.Conf, reply: "clientPort=2181\ntickTime=50", err: errTruncated},
 		"conf, too long":        {word: fourletter.Conf, reply: "clientPort=2181\n" + strings.Repeat("x=y\n", maxConf), err: errTooLong},
-		"envi, nothing in it":   {word: fourletter.Envi, reply: "Environment:\nuser.name=root\n", err: errGarbage},
-		"envi, cut":             {word: fourletter.Envi, reply: "Environment:\njava.version=17.0", err: errTruncated},
+		"conf of ClickHouse": {
+			word: fourletter.Conf, reply: "server_id=3\ntcp_port_secure=9281\nfour_letter_word_allow_list=*\nmin_session_timeout_ms=10000\nsession_timeout_ms=30000\n",
+			want: map[string]float64{"config_server_id": 3, "config_min_session_timeout_seconds": 10, "config_max_session_timeout_seconds": 30},
+		},
+		"conf of ClickHouse, cut": {word: fourletter.Conf, reply: "server_id=3\ntcp_po", err: errTruncated},
+		"envi, nothing in it":     {word: fourletter.Envi, reply: "Environment:\nuser.name=root\n", err: errGarbage},
+		"envi, cut":               {word: fourletter.Envi, reply: "Environment:\njava.version=17.0", err: errTruncated},
 	} {
 		t.Run(name, tc.check)
 	}
@@ -110,6 +115,14 @@ func TestCons(t *testing.T) {
 			want: map[string]float64{
 				"client_addresses": 3, "client_connections_max": 2, "client_connections_sessionless": 4, "client_queued_requests": 0,
 				"client_latency_max_seconds": 0, "client_connections ::1": 2, "client_connections fe80::2": 1, "client_connections 10.0.0.7": 1,
+			},
+		},
+		"ClickHouse Keeper": {
+			word:  fourletter.Cons,
+			reply: " 10.0.0.7:52852(recved=0,sent=0)\n [::1]:52042(recved=24,sent=48,sid=0x2,lop=List,est=1660000000000,maxlat=11)\n",
+			want: map[string]float64{
+				"client_addresses": 2, "client_connections_max": 1, "client_connections_sessionless": 1, "client_latency_max_seconds": 0.011,
+				"client_connections 10.0.0.7": 1, "client_connections ::1": 1,
 			},
 		},
 		"the rest is summed":       {word: fourletter.Cons, reply: crowd.String(), want: busy},

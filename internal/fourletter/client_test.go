@@ -72,20 +72,21 @@ func TestAskReasons(t *testing.T) {
 		answer func(net.Conn)
 		want   Reason
 	}{
-		"hang after accept":       {fourlettertest.Hang, Timeout},
-		"hang after half a line":  {fourlettertest.HangAfter("zk_vers"), Timeout},
-		"hang after a long start": {fourlettertest.HangAfter(strings.Repeat("x", 9000)), Timeout},
-		"drip":                    {drip, Timeout},
-		"close at once":           {func(net.Conn) {}, EmptyReply},
-		"close after the word":    {fourlettertest.Say(""), EmptyReply},
-		"reset at once":           {reset, EmptyReply},
-		"reset after half a line": {func(c net.Conn) { _, _ = io.WriteString(c, strings.Repeat("x", 9000)); reset(c) }, Truncated},
-		"flood":                   {fourlettertest.Flood(strings.Repeat("x", 64<<10), math.MaxInt), TooLarge},
-		"not whitelisted":         {fourlettertest.Say("mntr is not executed because it is not in the whitelist.\n"), NotWhitelisted},
-		"not serving":             {fourlettertest.Say(notServingText + "\n"), NotServing},
-		"not serving, no newline": {fourlettertest.Say(notServingText), NotServing},
-		"not serving, CRLF":       {fourlettertest.Say(notServingText + "\r\n"), NotServing},
-		"TLS alert":               {fourlettertest.Say("\x15\x03\x03\x00\x02\x02\x46"), TLS},
+		"hang after accept":          {fourlettertest.Hang, Timeout},
+		"hang after half a line":     {fourlettertest.HangAfter("zk_vers"), Timeout},
+		"hang after a long start":    {fourlettertest.HangAfter(strings.Repeat("x", 9000)), Timeout},
+		"drip":                       {drip, Timeout},
+		"close at once":              {func(net.Conn) {}, EmptyReply},
+		"close after the word":       {fourlettertest.Say(""), EmptyReply},
+		"reset at once":              {reset, EmptyReply},
+		"reset after half a line":    {func(c net.Conn) { _, _ = io.WriteString(c, strings.Repeat("x", 9000)); reset(c) }, Truncated},
+		"flood":                      {fourlettertest.Flood(strings.Repeat("x", 64<<10), math.MaxInt), TooLarge},
+		"not whitelisted":            {fourlettertest.Say("mntr is not executed because it is not in the whitelist.\n"), NotWhitelisted},
+		"not serving":                {fourlettertest.Say(notServingText + "\n"), NotServing},
+		"not serving, no newline":    {fourlettertest.Say(notServingText), NotServing},
+		"not serving, of ClickHouse": {fourlettertest.Say(keeperInactiveText), NotServing},
+		"not serving, CRLF":          {fourlettertest.Say(notServingText + "\r\n"), NotServing},
+		"TLS alert":                  {fourlettertest.Say("\x15\x03\x03\x00\x02\x02\x46"), TLS},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

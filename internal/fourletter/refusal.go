@@ -13,6 +13,7 @@ import (
 const (
 	notWhitelistedText = " is not executed because it is not in the whitelist."
 	notServingText     = "This ZooKeeper instance is not currently serving requests"
+	keeperInactiveText = "This instance is not currently serving requests" // ClickHouse Keeper, without a newline.
 )
 
 // refusal looks at the beginning of the reply, without taking it, and returns
@@ -48,7 +49,7 @@ func refusalOf(head []byte, word Word) (Reason, bool) {
 		return EmptyReply, true
 	case strings.HasPrefix(text, word.String()+notWhitelistedText):
 		return NotWhitelisted, true
-	case strings.TrimRight(text, "\r\n") == notServingText:
+	case strings.TrimRight(text, "\r\n") == notServingText, text == keeperInactiveText:
 		return NotServing, true
 	case strings.HasPrefix(text, "\x15\x03"):
 		// A TLS alert record: the answer of some TLS stacks to plain text.
