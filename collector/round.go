@@ -106,8 +106,7 @@ func (c *Collector) run(r *round) {
 			waiting--
 			if state := o.state(); !slow && state.Serving() {
 				slow = true
-				inTime := !late
-				asked.Go(func() { c.askSlow(ctx, r, state, o.said.version, inTime) })
+				c.askSlow(ctx, r, &asked, lastKnown{state, o.said.version}, !late)
 			}
 		case <-half.C:
 			late = true

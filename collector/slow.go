@@ -13,18 +13,23 @@ import (
 // again. It doubles with every failure in a row, up to Options.SlowInterval.
 const retryInterval = time.Second
 
-// kept is the outcome of a word that isn't asked in every round, and what the
-// server was when it was asked.
+// lastKnown is what a server was when a slow word was asked. What it answers is
+// of no use once it is something else.
+type lastKnown struct {
+	state   State
+	version string
+}
+
+// kept is the outcome of a word that isn't asked in every round.
 type kept struct {
 	outcome
-	state    State
-	version  string
+	of       lastKnown
 	failures int // In a row.
 }
 
 // after returns what is kept of o, which was asked after last.
-func (last kept) after(o outcome, state State, version string) kept {
-	next := kept{outcome: o, state: state, version: version}
+func (last kept) after(o outcome, of lastKnown) kept {
+	next := kept{outcome: o, of: of}
 	if o.err != nil {
 		next.failures = last.failures + 1
 	}
@@ -47,34 +52,29 @@ func (last kept) due(interval time.Duration) time.Time {
 	return last.asked.Add(last.took + min(wait, interval))
 }
 
-// askSlow puts the outcomes of the slow words: those that are kept, and fresh
-// ones of words that are due, or whose last is from before the server changed its
-// role or version. When it is too late in the round, the words that are due wait for
-// the next: what would become of them in the rest of the time says nothing.
-func (c *Collector) askSlow(ctx context.Context, r *round, state State, version string, inTime bool) {
-	var due []fourletter.Word
+// askSlow puts the outcomes of the slow words: those that are kept, and within
+// asked fresh ones of words that are due, or whose last is from before the server
+// changed its role or version. When it is too late in the round, the words that
+// are due wait for the next: what would become of them in the rest of the time
+// says nothing.
+func (c *Collector) askSlow(ctx context.Context, r *round, asked *sync.WaitGroup, now lastKnown, inTime bool) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	for _, word := range c.options.Words {
 		last, ok := c.kept[word]
 		switch {
-		case word == fourletter.Dirs && strings.HasPrefix(version, "3.4."):
+		case word == fourletter.Dirs && strings.HasPrefix(now.version, "3.4."):
 			// dirs came with 3.5.1; before, it is no word at all.
-		case ok && last.state == state && last.version == version && time.Now().Before(last.due(c.options.SlowInterval)):
+		case ok && last.of == now && time.Now().Before(last.due(c.options.SlowInterval)):
 			r.put(last.outcome)
 		case inTime:
-			due = append(due, word)
+			asked.Go(func() {
+				o := c.ask(ctx, word, now.version)
+				r.put(o)
+				c.mu.Lock()
+				defer c.mu.Unlock()
+				c.kept[word] = c.kept[word].after(o, now)
+			})
 		}
 	}
-	c.mu.Unlock()
-	var asked sync.WaitGroup
-	for _, word := range due {
-		asked.Go(func() {
-			o := c.ask(ctx, word, version)
-			r.put(o)
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			c.kept[word] = c.kept[word].after(o, state, version)
-		})
-	}
-	asked.Wait()
 }

@@ -160,9 +160,9 @@ func TestFailedSlowWordIsAskedAgain(t *testing.T) {
 				}
 				last = last.after(outcome{
 					asked: at, took: tc.took * time.Second, err: &fourletter.Error{Reason: tc.reason},
-				}, Leader, "")
+				}, lastKnown{})
 			}
-			last = last.after(outcome{asked: begin}, Leader, "")
+			last = last.after(outcome{asked: begin}, lastKnown{})
 			if last.due(time.Minute) != begin.Add(time.Minute) {
 				t.Error("an answer after failures is not believed for its time")
 			}

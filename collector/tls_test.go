@@ -41,7 +41,8 @@ func failed(t *testing.T, h *Handshakes, cause fourletter.Cause) {
 func watched(t *testing.T, addr string, files *fourletter.TLSFiles) (*Collector, *Handshakes) {
 	t.Helper()
 	h := NewHandshakes(&fourletter.Dialer{TLS: files})
-	return start(t, Options{Addr: addr, Client: &fourletter.Client{Dialer: h}, Handshakes: h}), h
+	// The first handshake of a Java that has just started takes seconds on a busy machine.
+	return start(t, Options{Addr: addr, Client: &fourletter.Client{Dialer: h}, Handshakes: h, Timeout: 20 * time.Second}), h
 }
 
 func TestLiveHandshakes(t *testing.T) {
