@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -102,20 +103,28 @@ func (p *process) fetch(page io.Writer) error {
 	return err
 }
 
-// value returns that of a series without labels, or 0 where the page has none.
-func (p *process) value(t testing.TB, name string) float64 {
+// itself is this process, which has no page.
+func itself() *process { return &process{pid: os.Getpid()} }
+
+// mallocs returns how many objects the process has allocated, if it tells.
+func (p *process) mallocs(t testing.TB) (float64, bool) {
 	t.Helper()
+	if p.url == "" {
+		var stats runtime.MemStats
+		runtime.ReadMemStats(&stats)
+		return float64(stats.Mallocs), true
+	}
 	var page strings.Builder
 	if err := p.fetch(&page); err != nil {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(page.String()) {
-		if text, ok := strings.CutPrefix(line, name+" "); ok {
-			v, _ := strconv.ParseFloat(strings.TrimSpace(text), 64)
-			return v
+		if text, ok := strings.CutPrefix(line, "go_memstats_mallocs_total "); ok {
+			v, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+			return v, err == nil
 		}
 	}
-	return 0
+	return 0, false
 }
 
 // cpu returns the time that the process has spent computing.

@@ -56,7 +56,9 @@ func (d *Dialer) DialContext(ctx context.Context, network, addr string) (net.Con
 			return nil, fmt.Errorf("%w: %w: %w", ErrTLS, errFiles, err)
 		}
 	}
-	var plain net.Dialer
+	// A connection lives for one word, so that probes of an idle one are system
+	// calls for nothing.
+	plain := net.Dialer{KeepAlive: -1}
 	conn, err := plain.DialContext(ctx, network, addr)
 	if err != nil || config == nil {
 		return conn, err
