@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
@@ -128,7 +129,12 @@ func lint(t testing.TB, c *Collector) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range problems {
+	// promtool check metrics does this with the text of a page.
+	more, err := promlint.New(strings.NewReader(get(t, c, ""))).Lint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range append(problems, more...) {
 		t.Errorf("%s: %s", p.Metric, p.Text)
 	}
 }

@@ -2,6 +2,7 @@ package collector
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -11,6 +12,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+
+	"zkwarden/internal/fourletter"
 )
 
 // ownNames returns the name of every family that a page can have, and of every
@@ -55,15 +58,8 @@ func TestNoKeyTakesAnOwnName(t *testing.T) {
 	h := NewHandshakes(nil)
 	h.ends = time.Unix(1, 0)
 	all := servers{"127.0.0.1:2181": says("leader", "0x1")}
-	for word, reply := range recorded(t, "testdata/3.9.5/leader") {
-		all["127.0.0.1:2181"][word] = reply
-	}
-	// Its numbers are left out where the key is of the table, and else unknown.
-	for word, reply := range all["127.0.0.1:2181"] {
-		if strings.HasPrefix(reply, "zk_") {
-			all["127.0.0.1:2181"][word] = reply + mntr.String()
-		}
-	}
+	maps.Copy(all["127.0.0.1:2181"], recorded(t, "testdata/3.9.5/leader"))
+	all["127.0.0.1:2181"][fourletter.Mntr] += mntr.String()
 	c := start(t, Options{Client: all, Handshakes: h, Cons: true, Lifetime: true, Compat: CompatZK, Witness: &witness{}})
 	e := startEnsemble(t, EnsembleOptions{Addr: "127.0.0.1:2181", Client: all, Members: []Member{{ID: 1, Addr: "127.0.0.1:2181", Weight: 1}}})
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "zookeeper_build_info", Help: "Of another part of the process."})

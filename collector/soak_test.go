@@ -1,31 +1,51 @@
 package collector
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"runtime"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
+	"zkwarden/internal/fourletter/fourlettertest"
 	"zkwarden/internal/zktest"
 )
 
 // long tells whether the tests that take minutes run at their full length.
 func long() bool { return os.Getenv("ZKWARDEN_TEST") == "all" }
 
-// Scrapes leave neither goroutines nor file descriptors behind.
+// Scrapes leave neither goroutines nor file descriptors behind: of the server,
+// its ensemble, an AdminServer and what is not ZooKeeper.
 func TestLiveScrapesLeakNothing(t *testing.T) {
 	scrapes := 300
 	if long() {
 		scrapes = 10_000
 	}
-	ensemble := zktest.Start(t, zktest.Options{})
-	c := live(t, ensemble.Server(1))
+	server := zktest.Start(t, zktest.Options{Admin: true}).Server(1)
+	witness, hung := adminAt(t, "http://"+server.AdminAddr()), fourlettertest.Serve(t, fourlettertest.HangAfter("zk_"))
+	c := start(t, Options{Addr: server.Addr(), Witness: witness})
+	e := startEnsemble(t, EnsembleOptions{Addr: server.Addr(), Timeout: 10 * time.Millisecond, Members: []Member{
+		{ID: 0, Addr: server.Addr()},
+		{ID: 1, Addr: fourlettertest.Closed(t)},
+		{ID: 2, Addr: hung},
+	}})
+	handler := Handler(c, prometheus.NewRegistry(), e)
+	scrape := func() {
+		handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+		if _, err := witness.Leader(t.Context()); err == nil {
+			t.Error("a standalone server has a leader")
+		}
+		witness.quiet = time.Time{}
+	}
 	for range 20 {
-		get(t, c, "")
+		scrape()
 	}
 	goroutines, files := runtime.NumGoroutine(), openFiles(t)
 	for range scrapes {
-		get(t, c, "")
+		scrape()
 	}
 	deadline := time.Now().Add(10 * time.Second)
 	for runtime.NumGoroutine() > goroutines || openFiles(t) > files {

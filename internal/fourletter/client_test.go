@@ -58,6 +58,21 @@ func TestAskSendsTheWordAlone(t *testing.T) {
 	}
 }
 
+// Each word is named in the text that refuses it.
+func TestEveryWordCanBeRefused(t *testing.T) {
+	for word := Conf; word.valid(); word++ {
+		for text, want := range map[string]Reason{
+			word.String() + notWhitelistedText + "\n": NotWhitelisted,
+			notServingText + "\n":                     NotServing,
+		} {
+			_, err := (&Client{Dialer: &Dialer{}}).Ask(t.Context(), fourlettertest.Serve(t, fourlettertest.Say(text)), word)
+			if got, _ := ReasonOf(err); got != want {
+				t.Errorf("%s: reason %q of %v, want %q", word, got, err, want)
+			}
+		}
+	}
+}
+
 func TestAskRefusesOtherWords(t *testing.T) {
 	addr := fourlettertest.Serve(t, func(net.Conn) { t.Error("connected to send what may not be sent") })
 	for _, word := range []Word{0, Wchs + 1, 255} {
