@@ -144,8 +144,10 @@ func TestMembersFromTheZnode(t *testing.T) {
 			`membership{source="znode"} 1`, "members 3", "voters 2", "members_reached 3", "leaders 1", "quorum 1",
 		}, 1},
 		"static, the port of the own server assumed": {
-			refused, configZnode{text: strings.ReplaceAll(config, ";0.0.0.0:2181", "")},
-			[]string{`membership{source="znode"} 1`, "members_reached 3", "quorum 1"}, 1,
+			refused,
+			configZnode{text: strings.ReplaceAll(config, ";0.0.0.0:2181", "")},
+			[]string{`membership{source="znode"} 1`, "members_reached 3", "quorum 1"},
+			1,
 		},
 		"standalone":     {refused, configZnode{}, []string{`membership{source="znode"} 1`, "members 1", "members_reached 1"}, 1},
 		"unreadable":     {refused, configZnode{err: errors.New("no session")}, []string{`membership{source="none"} 1`}, 1},
