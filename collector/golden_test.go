@@ -179,6 +179,11 @@ func TestTableIsConsistent(t *testing.T) {
 			t.Errorf("%s: unit %d", m.name, m.unit)
 		}
 	}
+	for _, m := range allMetrics() {
+		if base, p := cutPart([]byte(m.key)); p != whole && keys[m.word.String()+" "+string(base)] {
+			t.Errorf("%s looks like a part of %s", m.key, base)
+		}
+	}
 }
 
 // No name holds the name of a type, to which promtool objects whatever the type

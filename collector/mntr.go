@@ -75,7 +75,7 @@ func eachLine(r io.Reader, line func([]byte), long func()) error {
 		case skip:
 			skip = false
 		default:
-			line(bytes.TrimRight(text, "\r\n"))
+			line(bytes.TrimSuffix(text[:len(text)-1], []byte("\r")))
 		}
 	}
 }

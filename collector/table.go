@@ -38,6 +38,7 @@ type place struct {
 // once it is made, so that rounds can share it.
 type table struct {
 	single   map[fourletter.Word]map[string]*metric
+	mntr     map[string]*metric // Of single.
 	slots    []*metric // Series that don't belong to a set, by name; of keys that share one, any.
 	sets     []*metric
 	own      []family        // The families that are not about keys.
@@ -70,6 +71,7 @@ func newTable() *table {
 		}
 		t.single[m.word][m.key] = &m
 	}
+	t.mntr = t.single[fourletter.Mntr]
 	for i := range t.own {
 		t.own[i].render()
 		t.reserve(t.own[i].name)
@@ -99,16 +101,17 @@ func (t *table) find(key []byte) (place, bool) {
 	if len(key) > 0 && key[len(key)-1] == '}' {
 		return t.findLabelled(key)
 	}
-	single := t.single[fourletter.Mntr]
-	if m, ok := single[string(key)]; ok && m.kind.has(whole) {
-		return place{metric: m}, true
-	}
+	// Most lines are of summaries, so that these are tried first; no key of the
+	// table looks like a part of one that is there too.
 	base, p := cutPart(key)
-	if m, ok := single[string(base)]; ok && m.kind.has(p) {
+	if m, ok := t.mntr[string(base)]; ok && m.kind.has(p) {
 		return place{metric: m, part: p}, true
 	}
+	if m, ok := t.mntr[string(key)]; ok && m.kind.has(whole) {
+		return place{metric: m}, true
+	}
 	if base, p := cutSuffix(key); p != whole {
-		if m, ok := single[string(base)]; ok && m.kind.has(p) {
+		if m, ok := t.mntr[string(base)]; ok && m.kind.has(p) {
 			return place{metric: m, part: p}, true
 		}
 	}
