@@ -39,7 +39,7 @@ type place struct {
 type table struct {
 	single   map[fourletter.Word]map[string]*metric
 	mntr     map[string]*metric // Of single.
-	slots    []*metric // Series that don't belong to a set, by name; of keys that share one, any.
+	slots    []*metric          // Series that don't belong to a set, by name; of keys that share one, any.
 	sets     []*metric
 	own      []family        // The families that are not about keys.
 	reserved map[string]bool // Names that an unknown key may not take.
