@@ -203,6 +203,8 @@ func (f *flags) checkCommand(chosen string) error {
 		return fmt.Errorf("--zookeeper.timeout: %s is not positive", f.timeout)
 	}
 	switch chosen {
+	case f.runCommand.FullCommand():
+		return f.checkCollector()
 	case f.treeCommand.FullCommand():
 		if len(f.tree.Path) > 1 {
 			f.tree.Path = strings.TrimSuffix(f.tree.Path, "/")

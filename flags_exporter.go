@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"path"
 
 	"zkwarden/collector"
 	"zkwarden/internal/cli"
@@ -29,6 +30,28 @@ func (f *flags) parseMembers() error {
 		}
 		seen[member.ID] = true
 		f.ensembleMembers = append(f.ensembleMembers, member)
+	}
+	return nil
+}
+
+// checkCollector reports values that collector would take for its defaults, or
+// refuse without the name of the flag.
+func (f *flags) checkCollector() error {
+	o := f.run.Collector
+	for name, value := range map[string]int{"namespaces-max": o.NamespacesMax, "cons-top": o.ConsTop} {
+		if value <= 0 {
+			return fmt.Errorf("--collector.%s: %d is not positive", name, value)
+		}
+	}
+	if o.SlowInterval <= 0 {
+		return fmt.Errorf("--collector.slow-interval: %s is not positive", o.SlowInterval)
+	}
+	for name, globs := range map[string][]string{"allow": o.NamespacesAllow, "deny": o.NamespacesDeny} {
+		for _, glob := range globs {
+			if _, err := path.Match(glob, ""); err != nil {
+				return fmt.Errorf("--collector.namespaces-%s: %q is no glob", name, glob)
+			}
+		}
 	}
 	return nil
 }

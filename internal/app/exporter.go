@@ -2,7 +2,6 @@ package app
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"path/filepath"
 	"time"
@@ -37,7 +36,7 @@ type exporter struct {
 }
 
 // newExporter wires the exporter, which asks nobody before it is scraped.
-func newExporter(o Options, dialer *fourletter.Dialer) (_ *exporter, err error) {
+func newExporter(o Options, dialer *fourletter.Dialer, reg prometheus.Registerer) (_ *exporter, err error) {
 	if dialer.TLS != nil && dialer.TLS.InsecureSkipVerify {
 		level.Warn(o.Logger).Log("msg", "ZooKeeper's certificates are not verified: whoever is in between can answer in its place",
 			"flag", "--zookeeper.tls-insecure-skip-verify")
@@ -59,8 +58,8 @@ func newExporter(o Options, dialer *fourletter.Dialer) (_ *exporter, err error) 
 	if err != nil {
 		return nil, errors.Join(err, e.server.Close())
 	}
-	if e.probes, err = newProber(o, dialer, e.ensemble); err != nil {
-		return nil, errors.Join(fmt.Errorf("read probe modules: %w", err), e.close())
+	if e.probes, err = newProber(o, dialer, e.ensemble, e.server, reg); err != nil {
+		return nil, errors.Join(err, e.server.Close(), e.ensemble.Close())
 	}
 	return e, nil
 }
@@ -78,4 +77,7 @@ func (e *exporter) metrics(own prometheus.Gatherer) http.Handler {
 	return collector.Handler(e.server, own, e.ensemble)
 }
 
-func (e *exporter) close() error { return errors.Join(e.server.Close(), e.ensemble.Close()) }
+func (e *exporter) close() error {
+	e.probes.close()
+	return errors.Join(e.server.Close(), e.ensemble.Close())
+}

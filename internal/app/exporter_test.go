@@ -148,7 +148,7 @@ func TestInsecureTLSIsLoud(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var logged strings.Builder
 			o.ZooKeeper.Addresses, o.ZooKeeper.Timeout, o.Logger = []string{"zk:2181"}, time.Second, log.NewLogfmtLogger(&logged)
-			e, err := newExporter(o, &fourletter.Dialer{TLS: o.ZooKeeper.TLS})
+			e, err := newExporter(o, &fourletter.Dialer{TLS: o.ZooKeeper.TLS}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-kit/log"
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"zkwarden/collector"
 	"zkwarden/internal/fourletter"
@@ -73,7 +74,7 @@ func probing(t *testing.T, o Options) *prober {
 		o.ZooKeeper.Timeout = 2 * time.Second
 	}
 	o.Logger = log.NewNopLogger()
-	e, err := newExporter(o, &fourletter.Dialer{TLS: o.ZooKeeper.TLS})
+	e, err := newExporter(o, &fourletter.Dialer{TLS: o.ZooKeeper.TLS}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,15 +163,14 @@ func TestProbeAllow(t *testing.T) {
 		"an allow list leaves out the ensemble": {[]string{"b:2"}, "zk-0:2181", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			q := *p
-			q.allow = tc.allow
-			if got := q.allowed(t.Context(), tc.target); got != tc.want {
+			p.told.Allow = tc.allow
+			if got := p.allowed(t.Context(), tc.target); got != tc.want {
 				t.Errorf("allowed %t, want %t", got, tc.want)
 			}
 		})
 	}
 	for _, glob := range []string{"", "[a"} {
-		if err := (Probe{Allow: []string{glob}}).validate(); err == nil {
+		if err := (Probe{Allow: []string{glob}}).validate(time.Second); err == nil {
 			t.Errorf("glob %q was accepted", glob)
 		}
 	}
@@ -179,26 +179,33 @@ func TestProbeAllow(t *testing.T) {
 // A probe that waits takes a slot, and one too many is turned away at once.
 func TestProbesAreCapped(t *testing.T) {
 	release, waiting := make(chan struct{}), make(chan struct{}, 1000)
-	own := fakeServer(t, func(string) string {
+	hanging := func(string) string {
 		waiting <- struct{}{}
 		<-release
 		return ""
-	})
-	p := probing(t, Options{ZooKeeper: ZooKeeper{Addresses: []string{own}, Timeout: time.Minute}})
-	p.slots = make(chan struct{}, 2)
+	}
+	addrs := []string{fakeServer(t, hanging), fakeServer(t, hanging)}
+	idle := fakeServer(t, replying(leaderAnswers()))
+	p := probing(t, Options{ZooKeeper: ZooKeeper{Addresses: append(addrs, idle), Timeout: time.Minute}})
+	p.slots = make(chan struct{}, len(addrs))
 	var probes sync.WaitGroup
-	for range 2 {
-		probes.Go(func() { probe(t, p, url.Values{"target": {own}}) })
+	for _, addr := range addrs {
+		probes.Go(func() { probe(t, p, url.Values{"target": {addr}}) })
 	}
 	for range 4 { // Two words of each.
 		<-waiting
 	}
-	if w := probe(t, p, url.Values{"target": {own}}); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
-		t.Errorf("status %d with %v, want 503", w.Code, w.Header())
+	for _, addr := range []string{idle, addrs[0]} {
+		if w := probe(t, p, url.Values{"target": {addr}}); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
+			t.Errorf("status %d with %v, want 503", w.Code, w.Header())
+		}
+	}
+	if refused := testutil.ToFloat64(p.metrics.refused); refused != 2 {
+		t.Errorf("%v probes count as refused, want 2", refused)
 	}
 	close(release)
 	probes.Wait()
-	if w := probe(t, p, url.Values{"target": {own}}); w.Code != http.StatusOK {
+	if w := probe(t, p, url.Values{"target": {idle}}); w.Code != http.StatusOK {
 		t.Errorf("status %d after the others ended", w.Code)
 	}
 }
@@ -285,6 +292,17 @@ func TestModulesMistakes(t *testing.T) {
 		"half a pair":      {"modules:\n  a:\n    tls:\n      cert_file: c\n", "4: cert_file and key_file belong together"},
 		"TLS version":      {"modules:\n  a: {tls: {min_version: 2}}\n", `2: TLS version "2": want 1.0, 1.1, 1.2 or 1.3`},
 		"module is null":   {"modules:\n  a:\n", "2: want a mapping"},
+		"two documents":    {"modules:\n  a: {}\n---\nmodules:\n  b: {}\n", "3: want one document, this is another"},
+		"no name":          {"modules:\n  \"\": {}\n", "2: want a module with a name"},
+		"list as name":     {"modules:\n  [a]: {}\n", "2: want a name as key"},
+		"unknown in tls":   {"modules:\n  a:\n    tls: {ca: x}\n", "3: unknown field ca"},
+		"file is a list":   {"modules:\n  a:\n    tls: {ca_file: [x]}\n", "3: want a text"},
+		"file is null":     {"modules:\n  a:\n    tls:\n      key_file:\n      cert_file: c\n", "4: want a text\n4: cert_file and key_file belong together"},
+		"key alone":        {"modules:\n  a:\n    tls: {key_file: k}\n", "3: cert_file and key_file belong together"},
+		"TLS is a flag":    {"modules:\n  a: {tls: true}\n", "2: want a mapping"},
+		"merge":            {"modules:\n  a: &x {timeout: 1s}\n  b:\n    <<: *x\n", "4: unknown field <<"},
+		"timeout of zero":  {"modules:\n  a: {timeout: 0s}\n", "2: want a positive duration such as 5s, have \"0s\""},
+		"word is a list":   {"modules:\n  a: {words: [[conf]]}\n", "2: \"\" is no four-letter word that may be asked"},
 		"alias":            {"modules:\n  a: &x {timeout: 1s}\n  b: *x\n", "3: want a mapping"},
 		"list":             {"- modules\n", "1: want a mapping"},
 	} {
@@ -299,6 +317,10 @@ func TestModulesMistakes(t *testing.T) {
 				t.Errorf("error %q, want %q", got, tc.want)
 			}
 		})
+	}
+	long := writeModules(t, "modules: {a: {}}\n"+strings.Repeat("#\n", maxModulesFile/2))
+	if _, err := readModules(long, time.Second); err == nil || err.Error() != long+" has more than 1048576 bytes" {
+		t.Errorf("error %v for a file that is too long", err)
 	}
 	if _, err := readModules(writeModules(t, "modules: [\n"), time.Second); err == nil || !strings.Contains(err.Error(), "line 1") {
 		t.Errorf("error %v for broken YAML, want its line", err)
