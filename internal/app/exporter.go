@@ -20,8 +20,8 @@ type Ensemble struct {
 	StateFile string             // Where the last known members survive a restart; empty: in the audit directory, if there is one.
 }
 
-// stateFile returns where the last known members are kept; empty: nowhere.
-func (o *Options) stateFile() string {
+// StateFile returns where the last known members are kept; empty: nowhere.
+func (o *Options) StateFile() string {
 	if o.Ensemble.StateFile == "" && o.Audit.enabled() {
 		return filepath.Join(o.Audit.Dir, "ensemble.json")
 	}
@@ -53,7 +53,7 @@ func newExporter(o Options, dialer *fourletter.Dialer, reg prometheus.Registerer
 	}
 	e.ensemble, err = collector.NewEnsemble(collector.EnsembleOptions{
 		Addr: scrape.Addr, Client: asker, Secure: dialer.TLS != nil,
-		Timeout: o.Ensemble.Timeout, Members: o.Ensemble.Members, StateFile: o.stateFile(), Logger: o.Logger,
+		Timeout: o.Ensemble.Timeout, Members: o.Ensemble.Members, StateFile: o.StateFile(), Logger: o.Logger,
 	})
 	if err != nil {
 		return nil, errors.Join(err, e.server.Close())

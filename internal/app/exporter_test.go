@@ -167,7 +167,7 @@ func TestStateFileOfTheAuditDirectory(t *testing.T) {
 		"data/ensemble.json": {Audit: audited},
 		"own.json":           {Audit: audited, Ensemble: Ensemble{StateFile: "own.json"}},
 	} {
-		if got := o.stateFile(); got != want {
+		if got := o.StateFile(); got != want {
 			t.Errorf("state file %q, want %q", got, want)
 		}
 	}
