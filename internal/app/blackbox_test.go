@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -71,6 +72,24 @@ func TestBadTargets(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The shipped binary reads its modules again at SIGHUP, and stays alive over
+// those that are broken.
+func TestHangup(t *testing.T) {
+	file := writeModules(t, "modules:\n  a: {}\n")
+	process := startProcess(t, nil, binary(t), "--web.listen-address=127.0.0.1:0", "--zookeeper.address=127.0.0.1:1", "--probe.config-file="+file)
+	for _, c := range []struct{ text, want string }{
+		{"modules: {}\n", "\nzkwarden_config_last_reload_successful 0\n"},
+		{"modules:\n  b: {}\n", "\nzkwarden_config_last_reload_successful 1\n"},
+	} {
+		overwrite(t, file, c.text)
+		if err := process.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		awaitPage(t, process.url+"/metrics", http.StatusOK, c.want)
+	}
+	awaitPage(t, process.url+"/probe?target=127.0.0.1:1&module=b", http.StatusOK, "zookeeper_up 0")
 }
 
 // sidecarsOf starts the shipped binary beside every server and returns the URLs
