@@ -357,17 +357,37 @@ func TestLiveProbeTLS(t *testing.T) {
 	has(t, probe(t, p, url.Values{"target": {server.Addr()}}).Body.String(), "zookeeper_up 1")
 }
 
-// The example of the docs is one that works.
-func TestModulesOfTheDocs(t *testing.T) {
+// The example of the docs is one that works: its modules are read, and the
+// targets that Prometheus is told of are allowed.
+func TestProbeExampleOfTheDocs(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "ensemble.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, example, _ := strings.Cut(string(text), "```yaml\nmodules:")
-	example, _, _ = strings.Cut(example, "```")
-	modules, err := readModules(writeModules(t, "modules:"+example), time.Second)
+	part := func(from, to string) string {
+		_, rest, found := strings.Cut(string(text), from)
+		part, _, ended := strings.Cut(rest, to)
+		if !found || !ended {
+			t.Fatalf("docs lack %q and %q behind it", from, to)
+		}
+		return part
+	}
+	file := writeModules(t, "modules:"+part("```yaml\nmodules:", "```"))
+	modules, err := readModules(file, time.Second)
 	if err != nil || len(modules) != 2 || modules["secure"].tls.ServerName != "zookeeper.example" {
 		t.Errorf("modules %+v, %v", modules, err)
+	}
+	p := probing(t, Options{
+		ZooKeeper: ZooKeeper{Addresses: []string{part("zkwarden --zookeeper.address=", " ")}},
+		Probe:     Probe{Allow: []string{part("--probe.allow='", "'")}, ConfigFile: file},
+	})
+	if _, ok := p.current.Load().modules[part("params: {module: [", "]}")]; !ok {
+		t.Error("the module of the scrape is none of the file")
+	}
+	for target := range strings.SplitSeq(part("targets: [", "]"), ", ") {
+		if !p.allowed(t.Context(), target) {
+			t.Errorf("target %s is not allowed", target)
+		}
 	}
 }
 
