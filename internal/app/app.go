@@ -73,10 +73,10 @@ func (a *App) Addr() net.Addr { return a.listener.Addr() }
 func (a *App) Run(ctx context.Context) error {
 	auditing, stopAuditing := context.WithCancel(ctx)
 	defer stopAuditing()
-	served, audited, heard := make(chan error, 1), make(chan error, 1), make(chan error, 1)
+	served, audited, heard := make(chan error, 1), make(chan error, 1), make(chan struct{})
 	go func() {
+		defer close(heard)
 		a.hangups(auditing)
-		heard <- nil
 	}()
 	go func() { served <- a.serve() }()
 	go func() { audited <- a.audit(auditing) }()
@@ -113,7 +113,7 @@ func (a *App) audit(ctx context.Context) error {
 }
 
 // stop waits for what still runs. A channel is nil when its sender has ended.
-func (a *App) stop(audited, served, heard <-chan error) error {
+func (a *App) stop(audited, served <-chan error, heard <-chan struct{}) error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout+stopGrace)
 	defer cancel()
 	var errs []error

@@ -146,10 +146,17 @@ func watchOnce(ctx context.Context, o CheckOptions) error {
 			return o.Dialer.DialContext(ctx, network, addr)
 		},
 	})
+	seen := make(chan audit.Observation)
+	go func() {
+		defer close(seen)
+		_ = source.Run(ctx, 0, watchOnly(followed.Roots()), nothingKnown{}, seen) // It ends with ctx.
+	}()
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_ = source.Run(ctx, 0, watchOnly(followed.Roots()), nothingKnown{}, make(chan audit.Observation)) // It ends with ctx.
+		for range seen {
+			// Nothing that it sees is of interest, but it may wait for a reader.
+		}
 	}()
 	defer func() {
 		cancel()
