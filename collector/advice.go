@@ -33,7 +33,8 @@ func (a addressee) advice(err error) string {
 		cause, _ := fourletter.CauseOf(err)
 		return a.tlsAdvice(cause)
 	case fourletter.EmptyReply:
-		return "The server hung up: it may be starting, not serving, or at its limit of connections (maxClientCnxns, maxCnxns in zoo.cfg)."
+		return "The server hung up: it may be starting, not serving, or at its limit of connections (maxClientCnxns, maxCnxns in zoo.cfg); " +
+			"ClickHouse Keeper hangs up on words that its four_letter_word_allow_list lacks."
 	case fourletter.Truncated:
 		return "The reply was cut: the server may be changing its role; look at its log if this lasts."
 	case fourletter.TooLarge:
