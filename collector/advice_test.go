@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -85,6 +86,25 @@ func TestMemberAdvice(t *testing.T) {
 	for _, part := range []string{"start ZooKeeper", "firewall", "--ensemble.member=2=HOST:PORT"} {
 		if !strings.Contains(got, part) {
 			t.Errorf("advice %q lacks %q", got, part)
+		}
+	}
+}
+
+// The line that the docs tell to paste is the one that is needed, and their
+// example of check says what check says.
+func TestAdviceOfTheDocs(t *testing.T) {
+	words := append(append(everyRound(), fourletter.Ruok), DefaultWords()...)
+	advice := addressee{member: -1, words: words}.advice(failure(fourletter.NotWhitelisted, nil))
+	for file, want := range map[string]string{
+		"README.md":        "\n" + whitelist(words) + "\n",
+		"docs/ensemble.md": "         fix: " + advice + "\n",
+	} {
+		text, err := os.ReadFile(filepath.Join("..", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(text), want) {
+			t.Errorf("%s lacks %q", file, want)
 		}
 	}
 }
