@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"zkwarden/internal/fourletter"
+	"zkwarden/internal/fourletter/fourlettertest"
 	"zkwarden/internal/zktest"
 )
 
@@ -37,14 +38,14 @@ func TestBadTargets(t *testing.T) {
 	}{
 		"refuses":                    {"127.0.0.1:1", nil, 0, fourletter.Refused, "a firewall refuses"},
 		"has no name":                {"nowhere.invalid:2181", nil, 0, fourletter.Refused, "look at the DNS"},
-		"hangs":                      {fake(t, hang), nil, 0, fourletter.Timeout, "it is stuck or slow"},
-		"closes":                     {fake(t, func(net.Conn) {}), nil, 0, fourletter.EmptyReply, "maxClientCnxns"},
-		"answers half a line":        {fake(t, say("zk_version\t3.9.5-8a5b0d4c, bui")), nil, 0, fourletter.Truncated, "changing its role"},
-		"floods one line":            {fake(t, flood("x")), nil, 0, fourletter.TooLarge, "very many namespaces"},
-		"floods many keys":           {fake(t, flood("zk_pending_syncs\t1\n")), nil, 1, fourletter.TooLarge, "very many namespaces"},
-		"is not ZooKeeper":           {fake(t, say("HTTP/1.1 400 Bad Request\r\n\r\n")), nil, 0, fourletter.Unparsable, "is not ZooKeeper"},
-		"does not serve":             {fake(t, say("This ZooKeeper instance is not currently serving requests\n")), nil, 1, fourletter.NotServing, "leaderServes=no"},
-		"refuses the word":           {fake(t, say("mntr is not executed because it is not in the whitelist.\n")), nil, 1, fourletter.NotWhitelisted, "4lw.commands.whitelist=mntr,srvr,ruok,conf,isro,wchs,dirs,envi<"},
+		"hangs":                      {fourlettertest.Serve(t, fourlettertest.Hang), nil, 0, fourletter.Timeout, "it is stuck or slow"},
+		"closes":                     {fourlettertest.Serve(t, func(net.Conn) {}), nil, 0, fourletter.EmptyReply, "maxClientCnxns"},
+		"answers half a line":        {fourlettertest.Serve(t, fourlettertest.Say("zk_version\t3.9.5-8a5b0d4c, bui")), nil, 0, fourletter.Truncated, "changing its role"},
+		"floods one line":            {fourlettertest.Serve(t, flood("x")), nil, 0, fourletter.TooLarge, "very many namespaces"},
+		"floods many keys":           {fourlettertest.Serve(t, flood("zk_pending_syncs\t1\n")), nil, 1, fourletter.TooLarge, "very many namespaces"},
+		"is not ZooKeeper":           {fourlettertest.Serve(t, fourlettertest.Say("HTTP/1.1 400 Bad Request\r\n\r\n")), nil, 0, fourletter.Unparsable, "is not ZooKeeper"},
+		"does not serve":             {fourlettertest.Serve(t, fourlettertest.Say("This ZooKeeper instance is not currently serving requests\n")), nil, 1, fourletter.NotServing, "leaderServes=no"},
+		"refuses the word":           {fourlettertest.Serve(t, fourlettertest.Say("mntr is not executed because it is not in the whitelist.\n")), nil, 1, fourletter.NotWhitelisted, "4lw.commands.whitelist=mntr,srvr,ruok,conf,isro,wchs,dirs,envi<"},
 		"speaks TLS, is asked plain": {secure, nil, 0, fourletter.Timeout, "set --zookeeper.tls"},
 		"speaks plain, is asked TLS": {plain, withTLS, 0, fourletter.TLS, "or drop --zookeeper.tls"},
 	} {

@@ -77,7 +77,7 @@ func awaitBody(t *testing.T, url string, lines ...string) {
 }
 
 func TestExporterOverHTTP(t *testing.T) {
-	own := fakeServer(t, replying(leaderAnswers()))
+	own := serveLeader(t)
 	url := startSidecar(t, func(*Options) {}, own)
 	has(t, bodyOf(t, url+"/metrics"), "zookeeper_up 1", "zookeeper_ensemble_members 1")
 	has(t, bodyOf(t, url+"/probe?target="+own), "zookeeper_up 1")

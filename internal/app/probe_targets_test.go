@@ -17,6 +17,7 @@ import (
 
 	"zkwarden/collector"
 	"zkwarden/internal/fourletter"
+	"zkwarden/internal/fourletter/fourlettertest"
 )
 
 // tally answers like a leader and counts the words that it was asked.
@@ -47,7 +48,7 @@ func (c *tally) counts() map[string]int {
 // has answers of its own.
 func TestProbesKeepSlowWords(t *testing.T) {
 	server := &tally{}
-	own := fakeServer(t, server.answer)
+	own := fourlettertest.Serve(t, fourlettertest.Answer(server.answer))
 	file := writeModules(t, "modules:\n  small: {words: [conf]}\n")
 	p := probing(t, Options{ZooKeeper: ZooKeeper{Addresses: []string{own}}, Probe: Probe{ConfigFile: file, Allow: []string{"*"}}})
 	for range 3 {
@@ -71,7 +72,7 @@ func TestProbesKeepSlowWords(t *testing.T) {
 
 // The failures of a target are counted on, whatever happens to others.
 func TestProbesKeepFailures(t *testing.T) {
-	dead, other := closedPort(t), fakeServer(t, replying(leaderAnswers()))
+	dead, other := fourlettertest.Closed(t), serveLeader(t)
 	p := probing(t, Options{ZooKeeper: ZooKeeper{Addresses: []string{dead, other}}})
 	for n := range 3 {
 		has(t, probe(t, p, url.Values{"target": {dead}}).Body.String(), "zookeeper_up 0",
@@ -83,11 +84,11 @@ func TestProbesKeepFailures(t *testing.T) {
 // Probes of one target that come together are one round.
 func TestProbesShareARound(t *testing.T) {
 	release, waiting := make(chan struct{}), make(chan string, 1000)
-	own := fakeServer(t, func(word string) string {
+	own := fourlettertest.Serve(t, fourlettertest.Answer(func(word string) string {
 		waiting <- word
 		<-release
 		return leaderAnswers()[word]
-	})
+	}))
 	p := probing(t, Options{ZooKeeper: ZooKeeper{Addresses: []string{own}, Timeout: time.Minute}})
 	var probes sync.WaitGroup
 	probes.Go(func() { probe(t, p, url.Values{"target": {own}}) })

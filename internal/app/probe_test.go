@@ -1,8 +1,6 @@
 package app
 
 import (
-	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -18,41 +16,14 @@ import (
 
 	"zkwarden/collector"
 	"zkwarden/internal/fourletter"
+	"zkwarden/internal/fourletter/fourlettertest"
 	"zkwarden/internal/zktest"
 )
 
-// fakeServer answers words like this until the test ends, and returns its address.
-func fakeServer(t *testing.T, answers func(word string) string) string {
+// serveLeader returns the address of a server that answers like a leader.
+func serveLeader(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all sync.WaitGroup
-	all.Go(func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			all.Go(func() {
-				defer conn.Close()
-				word := make([]byte, 4)
-				if _, err := io.ReadFull(conn, word); err == nil {
-					_, _ = io.WriteString(conn, answers(string(word)))
-				}
-			})
-		}
-	})
-	t.Cleanup(func() {
-		listener.Close()
-		all.Wait()
-	})
-	return listener.Addr().String()
-}
-
-func replying(answers map[string]string) func(string) string {
-	return func(word string) string { return answers[word] }
+	return fourlettertest.Serve(t, fourlettertest.Answer(func(word string) string { return leaderAnswers()[word] }))
 }
 
 func leaderAnswers() map[string]string {
@@ -98,8 +69,8 @@ func has(t *testing.T, page string, lines ...string) {
 }
 
 func TestProbe(t *testing.T) {
-	own, other := fakeServer(t, replying(leaderAnswers())), fakeServer(t, replying(leaderAnswers()))
-	dead := closedPort(t)
+	own, other := serveLeader(t), serveLeader(t)
+	dead := fourlettertest.Closed(t)
 	p := probing(t, Options{
 		ZooKeeper: ZooKeeper{Addresses: []string{own}},
 		Ensemble:  Ensemble{Members: []collector.Member{{ID: 1, Addr: other}, {ID: 2, Addr: dead}}},
@@ -130,16 +101,6 @@ func TestProbe(t *testing.T) {
 			has(t, w.Body.String(), tc.want)
 		})
 	}
-}
-
-func closedPort(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
 }
 
 func TestProbeAllow(t *testing.T) {
@@ -183,8 +144,8 @@ func TestProbesAreCapped(t *testing.T) {
 		<-release
 		return ""
 	}
-	addrs := []string{fakeServer(t, hanging), fakeServer(t, hanging)}
-	idle := fakeServer(t, replying(leaderAnswers()))
+	addrs := []string{fourlettertest.Serve(t, fourlettertest.Answer(hanging)), fourlettertest.Serve(t, fourlettertest.Answer(hanging))}
+	idle := serveLeader(t)
 	p := probing(t, Options{ZooKeeper: ZooKeeper{Addresses: append(addrs, idle), Timeout: time.Minute}})
 	p.slots = make(chan struct{}, len(addrs))
 	var probes sync.WaitGroup
@@ -210,7 +171,7 @@ func TestProbesAreCapped(t *testing.T) {
 }
 
 func TestProbeDebug(t *testing.T) {
-	own := fakeServer(t, replying(leaderAnswers()))
+	own := serveLeader(t)
 	file := writeModules(t, "modules:\n  all:\n    words: [conf, cons, envi]\n    lifetime: true\n")
 	p := probing(t, Options{ZooKeeper: ZooKeeper{Addresses: []string{own}}, Probe: Probe{ConfigFile: file}})
 	page := probe(t, p, url.Values{"target": {own}, "module": {"all"}, "debug": {"true"}}).Body.String()
@@ -224,13 +185,13 @@ func TestProbeDebug(t *testing.T) {
 		t.Error("page lacks the rest of the connection")
 	}
 
-	flood := fakeServer(t, func(string) string { return strings.Repeat("zk_x\t1\n", maxTranscript) })
+	flood := fourlettertest.Serve(t, fourlettertest.Say(strings.Repeat("zk_x\t1\n", maxTranscript)))
 	p.own = []string{flood}
 	page = probe(t, p, url.Values{"target": {flood}, "debug": {"true"}}).Body.String()
 	if len(page) > 4*maxTranscript || !strings.Contains(page, "(cut after 65536 bytes)") {
 		t.Errorf("page has %d bytes", len(page))
 	}
-	dead := closedPort(t)
+	dead := fourlettertest.Closed(t)
 	p.own = []string{dead}
 	page = probe(t, p, url.Values{"target": {dead}, "debug": {"true"}}).Body.String()
 	has(t, page, "zookeeper_up 0")

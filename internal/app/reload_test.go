@@ -33,7 +33,7 @@ func overwrite(t *testing.T, file, text string) {
 // A reload takes over good modules, keeps the old ones over bad ones, and says
 // which it was.
 func TestReload(t *testing.T) {
-	own := fakeServer(t, replying(leaderAnswers()))
+	own := serveLeader(t)
 	file := writeModules(t, "modules:\n  old: {}\n")
 	o := exporterOptions(own)
 	o.Probe.ConfigFile = file
@@ -122,7 +122,7 @@ func (l *lockedText) String() string {
 
 // SIGHUP is the other way to reload, and the log says what came of it.
 func TestReloadBySignal(t *testing.T) {
-	own := fakeServer(t, replying(leaderAnswers()))
+	own := serveLeader(t)
 	file := writeModules(t, "modules:\n  a: {}\n")
 	o := exporterOptions(own)
 	o.Probe.ConfigFile = file

@@ -2,32 +2,20 @@ package app
 
 import (
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"zkwarden/internal/fourletter/fourlettertest"
 )
 
-// hang reads until the other side gives up.
-func hang(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
-
-// flood answers every word with 200 MiB, more than the longest mntr that is read,
-// made of repetitions of the text.
+// flood sends 200 MiB, more than the longest mntr that is read, made of
+// repetitions of the text.
 func flood(text string) func(net.Conn) {
-	chunk := strings.Repeat(text, 1<<20/len(text)+1)
-	return func(conn net.Conn) {
-		if _, err := io.ReadFull(conn, make([]byte, 4)); err != nil {
-			return
-		}
-		for range 200 {
-			if _, err := io.WriteString(conn, chunk); err != nil {
-				return
-			}
-		}
-	}
+	return fourlettertest.Flood(strings.Repeat(text, 1<<20/len(text)+1), 200<<20)
 }
 
 // scrape asks for the metrics as a Prometheus that waits this long, and fails
@@ -63,7 +51,7 @@ func zookeeperLines(page string) string {
 
 // Without a header it is our own timeout that bounds a page.
 func TestOwnTimeout(t *testing.T) {
-	o := exporterOptions(fake(t, hang))
+	o := exporterOptions(fourlettertest.Serve(t, fourlettertest.Hang))
 	o.ZooKeeper.Timeout = 200 * time.Millisecond
 	url := run(t, o)
 	start := time.Now()
@@ -86,7 +74,7 @@ func TestMemoryUnderFloods(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			process := startProcess(t, nil, zkwarden, "--web.listen-address=127.0.0.1:0",
-				"--zookeeper.timeout=1m", "--zookeeper.address="+fake(t, flood(text)))
+				"--zookeeper.timeout=1m", "--zookeeper.address="+fourlettertest.Serve(t, flood(text)))
 			for range 10 {
 				scrape(t, process.url, patience, "zookeeper_serving 0", `zookeeper_word_failure{reason="too_large",word="mntr"} 1`)
 			}
