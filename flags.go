@@ -121,10 +121,15 @@ func (f *flags) runFlags() {
 	c.Flag("web.config.file", "File that turns on TLS and basic auth for the pages, in the format of Prometheus' exporter-toolkit.").PlaceHolder("FILE").
 		StringVar(&f.run.Web.ConfigFile)
 	c.Flag("web.enable-pprof", "Serve profiles under /debug/pprof/.").BoolVar(&f.run.Web.Pprof)
-	c.Flag("audit.path", "Record every change of this znode and of everything below it. Repeatable. Nothing is audited without it.").PlaceHolder("PATH").
-		StringsVar(&f.run.Audit.Paths)
+	f.auditFlags(c)
 	c.Flag("audit.level", "How much of a znode is recorded: data, or metadata for sizes and keyed digests without content.").
 		Default(string(policy.LevelData)).EnumVar(&f.level, string(policy.LevelData), string(policy.LevelMetadata))
+}
+
+// auditFlags are those of run that check looks at too.
+func (f *flags) auditFlags(c *kingpin.CmdClause) {
+	c.Flag("audit.path", "Record every change of this znode and of everything below it. Repeatable. Nothing is audited without it.").PlaceHolder("PATH").
+		StringsVar(&f.run.Audit.Paths)
 	c.Flag("audit.dir", "Directory of the journal and of the last known state. It needs a volume of its own.").
 		Default("data/").StringVar(&f.run.Audit.Dir)
 	c.Flag("audit.digest-key-file", "File with the hexadecimal key of content digests; generated in the audit directory by default.").PlaceHolder("FILE").
@@ -203,11 +208,19 @@ func (f *flags) checkCommand(chosen string) error {
 		return fmt.Errorf("--zookeeper.timeout: %s is not positive", f.timeout)
 	}
 	switch chosen {
+	case f.runCommand.FullCommand():
+		return f.checkCollector()
 	case f.treeCommand.FullCommand():
 		if len(f.tree.Path) > 1 {
 			f.tree.Path = strings.TrimSuffix(f.tree.Path, "/")
 		}
 		return audit.ValidatePath(f.tree.Path)
+	case f.checkClause.FullCommand():
+		if len(f.run.Audit.Paths) == 0 {
+			return nil
+		}
+		_, err := policy.ForPaths(f.run.Audit.Paths, policy.LevelData, nil)
+		return err
 	case f.watchCommand.FullCommand():
 		_, err := policy.ForPaths(f.watch.Paths, policy.LevelData, nil)
 		return err

@@ -2,6 +2,9 @@ package main
 
 import (
 	"fmt"
+	"path"
+
+	"gopkg.in/alecthomas/kingpin.v2"
 
 	"zkwarden/collector"
 	"zkwarden/internal/cli"
@@ -38,11 +41,32 @@ func (f *flags) parseMembers() error {
 	return nil
 }
 
+// checkCollector reports values that collector would take for its defaults, or
+// refuse without the name of the flag.
+func (f *flags) checkCollector() error {
+	o := f.run.Collector
+	for name, value := range map[string]int{"namespaces-max": o.NamespacesMax, "cons-top": o.ConsTop} {
+		if value <= 0 {
+			return fmt.Errorf("--collector.%s: %d is not positive", name, value)
+		}
+	}
+	if o.SlowInterval <= 0 {
+		return fmt.Errorf("--collector.slow-interval: %s is not positive", o.SlowInterval)
+	}
+	for name, globs := range map[string][]string{"allow": o.NamespacesAllow, "deny": o.NamespacesDeny} {
+		for _, glob := range globs {
+			if _, err := path.Match(glob, ""); err != nil {
+				return fmt.Errorf("--collector.namespaces-%s: %q is no glob", name, glob)
+			}
+		}
+	}
+	return nil
+}
+
 // exporterFlags are the flags of run that are about metrics.
 func (f *flags) exporterFlags() {
 	c, o := f.runCommand, &f.run.Collector
-	c.Flag("ensemble.state-file", "File in which the last known members of the ensemble survive a restart; ensemble.json in the audit directory by default, if anything is audited.").
-		PlaceHolder("FILE").StringVar(&f.run.Ensemble.StateFile)
+	f.askingFlags(c)
 	c.Flag("collector.lifetime", "Show minimum, mean, maximum and percentiles over the life of the server too.").BoolVar(&o.Lifetime)
 	c.Flag("collector.namespaces-max", "How many top-level znodes to show in metrics by namespace; the others are counted.").
 		Default(fmt.Sprint(collector.DefaultNamespacesMax)).IntVar(&o.NamespacesMax)
@@ -50,7 +74,6 @@ func (f *flags) exporterFlags() {
 	c.Flag("collector.namespaces-deny", "Namespaces not to show, as a name or glob, repeatable.").PlaceHolder("GLOB").StringsVar(&o.NamespacesDeny)
 	c.Flag("collector.slow-interval", "How long the answers to conf, isro, wchs, dirs, envi and cons are kept.").
 		Default(collector.DefaultSlowInterval.String()).DurationVar(&o.SlowInterval)
-	c.Flag("collector.cons", "Ask for connections too, and show them by client address.").BoolVar(&o.Cons)
 	c.Flag("collector.cons-top", "How many client addresses to show; the rest is one.").Default(fmt.Sprint(collector.DefaultConsTop)).IntVar(&o.ConsTop)
 	c.Flag("metrics.compat", "Show metrics under the names of other exporters too: zk for those of mntr.").PlaceHolder("zk").EnumVar(&o.Compat, collector.CompatZK)
 	c.Flag("probe.allow", "Targets that /probe may ask, as HOST:PORT, host or glob, repeatable; the members of the ensemble by default.").
@@ -58,13 +81,29 @@ func (f *flags) exporterFlags() {
 	c.Flag("probe.config-file", "YAML file with the modules of /probe.").PlaceHolder("FILE").StringVar(&f.run.Probe.ConfigFile)
 }
 
+// askingFlags are those of run that check looks at too.
+func (f *flags) askingFlags(c *kingpin.CmdClause) {
+	c.Flag("ensemble.state-file", "File in which the last known members of the ensemble survive a restart; ensemble.json in the audit directory by default, if anything is audited.").
+		PlaceHolder("FILE").StringVar(&f.run.Ensemble.StateFile)
+	c.Flag("collector.cons", "Ask for connections too, and show them by client address.").BoolVar(&f.run.Collector.Cons)
+}
+
+// checkFlags are a part of those of run, with which check is told the same.
 func (f *flags) checkFlags() {
-	f.checkClause = f.app.Command("check", "Tell what would not work with this server, and the line of configuration that fixes it.")
+	c := f.app.Command("check", "Tell what would not work with this server, and the line of configuration that fixes it.")
+	f.checkClause = c
+	f.askingFlags(c)
+	f.auditFlags(c)
 }
 
 func (f *flags) checkOptions() cli.CheckOptions {
+	o := f.runOptions()
 	return cli.CheckOptions{
 		Addr: f.addresses[0], Dialer: f.dialer(), Timeout: f.timeout,
 		Members: f.ensembleMembers, EnsembleTimeout: f.ensembleTimeout,
+		StateFile: o.StateFile(), Cons: o.Collector.Cons,
+		Audit: cli.CheckAudit{
+			Ensemble: f.ensemble, Paths: o.Audit.Paths, Dir: o.Audit.Dir, DigestKeyFile: o.Audit.DigestKeyFile, Servers: f.addresses,
+		},
 	}
 }

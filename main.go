@@ -89,6 +89,10 @@ func ask(ctx context.Context, f *flags, chosen string, stdout, stderr io.Writer)
 func serve(ctx context.Context, f *flags, stdout, stderr io.Writer) error {
 	options := f.runOptions()
 	options.Stdout = stdout
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	options.Hangups = hangups
 	options.Logger, options.WebLogger = newLoggers(stderr, f.logLevel, f.logFormat)
 	if err := options.Validate(); err != nil {
 		return usageError{err}

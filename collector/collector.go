@@ -44,6 +44,8 @@ type Options struct {
 	Handshakes *Handshakes // What dials for Client, shown with the server's metrics; nil: there is no TLS.
 
 	Compat string // CompatZK: show the metrics also under the names of mntr; empty: don't.
+
+	Like *Collector // Shares its table of metrics, which takes 300 kB; nil: there is no other.
 }
 
 // Collector scrapes one server. It asks nothing on its own: every scrape starts
@@ -80,7 +82,7 @@ func New(o Options) (*Collector, error) {
 		return nil, err
 	}
 	c := &Collector{
-		options: o, logger: log.With(o.Logger, "server", o.Addr), table: newTable(),
+		options: o, logger: log.With(o.Logger, "server", o.Addr), table: o.table(),
 		limits: &limits{
 			lifetime: o.Lifetime || o.Compat == CompatZK, namespaces: o.NamespacesMax,
 			allow: slices.Clone(o.NamespacesAllow), deny: slices.Clone(o.NamespacesDeny), consTop: o.ConsTop,

@@ -101,3 +101,13 @@ func (e *Ensemble) remember(m membership) error {
 	}
 	return nil
 }
+
+// CheckState returns how many members the state file holds, or why it can't be
+// used; that it doesn't exist yet matches [fs.ErrNotExist].
+func CheckState(name string) (members int, err error) {
+	m, err := readState(name)
+	if err != nil {
+		return 0, fmt.Errorf("read ensemble state file %s: %w", name, err)
+	}
+	return len(m.members), nil
+}

@@ -265,7 +265,7 @@ func (v ensembleView) status() EnsembleStatus {
 		if m.err != nil {
 			status.Detail = m.err.Error()
 			reason, _ := fourletter.ReasonOf(m.err)
-			status.Advice = memberAdvice(m, reason, h)
+			status.Advice = v.memberAdvice(m, reason, h)
 		}
 		if m.Addr == "" {
 			status.Detail = "its client address is not known"
@@ -278,7 +278,7 @@ func (v ensembleView) status() EnsembleStatus {
 }
 
 // memberAdvice says what to change when a member doesn't answer.
-func memberAdvice(m memberView, reason fourletter.Reason, h health) string {
+func (v ensembleView) memberAdvice(m memberView, reason fourletter.Reason, h health) string {
 	switch {
 	case m.Guessed && m.state == Unknown:
 		return "The address is a guess: zoo.cfg names no client address of this member, so it is taken to use the same port. " +
@@ -286,7 +286,11 @@ func memberAdvice(m memberView, reason fourletter.Reason, h health) string {
 	case reason == fourletter.NotServing && h.silentLeaders > 0:
 		return "The others are served by a leader that serves no clients itself (leaderServes=no), and this may be it."
 	}
-	return advice(reason)
+	a := addressee{member: m.ID, words: []fourletter.Word{fourletter.Srvr}}
+	if m.ID == v.list.self {
+		a.member = -1
+	}
+	return a.advice(m.err)
 }
 
 // listAdvice says what to change when the server doesn't list the members.

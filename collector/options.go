@@ -69,6 +69,14 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
+// table returns a new table, or that of the collector to share it with.
+func (o Options) table() *table {
+	if o.Like != nil {
+		return o.Like.table
+	}
+	return newTable()
+}
+
 func setDefault[T comparable](value *T, otherwise T) {
 	var zero T
 	if *value == zero {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -242,18 +241,6 @@ func TestLastRound(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"mntr refused", "srvr "}, said); diff != "" {
 		t.Errorf("words (-want +got):\n%s", diff)
-	}
-}
-
-// There is advice for every reason, and it names what to type.
-func TestAdvice(t *testing.T) {
-	for _, reason := range fourletter.Reasons() {
-		if advice(reason) == "" {
-			t.Errorf("no advice for %s", reason)
-		}
-	}
-	if got := advice(fourletter.NotWhitelisted); !strings.Contains(got, "4lw.commands.whitelist=mntr,srvr") {
-		t.Errorf("advice %q", got)
 	}
 }
 

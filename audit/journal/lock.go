@@ -3,6 +3,7 @@ package journal
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -49,4 +50,26 @@ func holder(file *os.File) string {
 		return "(unknown)"
 	}
 	return strconv.Itoa(pid)
+}
+
+// InUse returns an error that matches [ErrLocked] and names the process when
+// one owns the journal in dir, and another when that can't be told. It makes
+// nothing; a directory without a journal is in nobody's use.
+func InUse(dir string) error {
+	file, err := os.Open(filepath.Join(dir, "lock"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("open lock file: %w", err)
+	}
+	defer func() { _ = file.Close() }() // It is only read, and gives the lock back.
+	err = syscall.Flock(int(file.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
+	switch {
+	case errors.Is(err, syscall.EWOULDBLOCK):
+		return fmt.Errorf("journal %s is in use by process %s: %w", dir, holder(file), ErrLocked)
+	case err != nil:
+		return fmt.Errorf("lock %s: %w", file.Name(), err)
+	}
+	return nil
 }

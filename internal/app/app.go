@@ -25,6 +25,7 @@ type App struct {
 	registry *prometheus.Registry
 	dialer   *fourletter.Dialer
 	exporter *exporter
+	reload   *reloader
 	server   *http.Server
 	auditor  atomic.Pointer[auditor] // Nil until it is open, and when nothing is audited.
 }
@@ -42,11 +43,11 @@ func New(o Options) (*App, error) {
 		&frugal{of: collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})},
 	)
 	dialer := &fourletter.Dialer{TLS: o.ZooKeeper.TLS}
-	exporter, err := newExporter(o, dialer)
+	exporter, err := newExporter(o, dialer, registry)
 	if err != nil {
 		return nil, err
 	}
-	a := &App{options: o, registry: registry, dialer: dialer, exporter: exporter}
+	a := &App{options: o, registry: registry, dialer: dialer, exporter: exporter, reload: newReloader(registry, exporter.probes.reload)}
 	if a.listener, err = net.Listen("tcp", o.Web.ListenAddress); err != nil {
 		return nil, errors.Join(fmt.Errorf("listen on %s: %w", o.Web.ListenAddress, err), exporter.close())
 	}
@@ -72,7 +73,11 @@ func (a *App) Addr() net.Addr { return a.listener.Addr() }
 func (a *App) Run(ctx context.Context) error {
 	auditing, stopAuditing := context.WithCancel(ctx)
 	defer stopAuditing()
-	served, audited := make(chan error, 1), make(chan error, 1)
+	served, audited, heard := make(chan error, 1), make(chan error, 1), make(chan struct{})
+	go func() {
+		defer close(heard)
+		a.hangups(auditing)
+	}()
 	go func() { served <- a.serve() }()
 	go func() { audited <- a.audit(auditing) }()
 
@@ -86,7 +91,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	level.Info(a.options.Logger).Log("msg", "stopping")
 	stopAuditing()
-	return errors.Join(failure, a.stop(audited, served))
+	return errors.Join(failure, a.stop(audited, served, heard))
 }
 
 // audit returns when ctx is done or auditing fails; what was seen is recorded
@@ -108,7 +113,7 @@ func (a *App) audit(ctx context.Context) error {
 }
 
 // stop waits for what still runs. A channel is nil when its sender has ended.
-func (a *App) stop(audited, served <-chan error) error {
+func (a *App) stop(audited, served <-chan error, heard <-chan struct{}) error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout+stopGrace)
 	defer cancel()
 	var errs []error
@@ -125,6 +130,11 @@ func (a *App) stop(audited, served <-chan error) error {
 	}
 	if served != nil {
 		errs = append(errs, <-served)
+	}
+	select {
+	case <-heard:
+	case <-ctx.Done():
+		errs = append(errs, fmt.Errorf("stop reloading: %w", ctx.Err()))
 	}
 	errs = append(errs, a.exporter.close())
 	return errors.Join(errs...)

@@ -2,7 +2,6 @@ package app
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"path/filepath"
 	"time"
@@ -24,8 +23,8 @@ type Ensemble struct {
 	AdminServer string
 }
 
-// stateFile returns where the last known members are kept; empty: nowhere.
-func (o *Options) stateFile() string {
+// StateFile returns where the last known members are kept; empty: nowhere.
+func (o *Options) StateFile() string {
 	if o.Ensemble.StateFile == "" && o.Audit.enabled() {
 		return filepath.Join(o.Audit.Dir, "ensemble.json")
 	}
@@ -40,7 +39,7 @@ type exporter struct {
 }
 
 // newExporter wires the exporter, which asks nobody before it is scraped.
-func newExporter(o Options, dialer *fourletter.Dialer) (_ *exporter, err error) {
+func newExporter(o Options, dialer *fourletter.Dialer, reg prometheus.Registerer) (_ *exporter, err error) {
 	if dialer.TLS != nil && dialer.TLS.InsecureSkipVerify {
 		level.Warn(o.Logger).Log("msg", "ZooKeeper's certificates are not verified: whoever is in between can answer in its place",
 			"flag", "--zookeeper.tls-insecure-skip-verify")
@@ -60,14 +59,14 @@ func newExporter(o Options, dialer *fourletter.Dialer) (_ *exporter, err error) 
 	}
 	e.ensemble, err = collector.NewEnsemble(collector.EnsembleOptions{
 		Addr: scrape.Addr, Client: asker, Secure: dialer.TLS != nil,
-		Timeout: o.Ensemble.Timeout, Members: o.Ensemble.Members, StateFile: o.stateFile(), Logger: o.Logger,
+		Timeout: o.Ensemble.Timeout, Members: o.Ensemble.Members, StateFile: o.StateFile(), Logger: o.Logger,
 		Witness: scrape.Witness, Config: configZnode{scrape.Addr, dialer},
 	})
 	if err != nil {
 		return nil, errors.Join(err, e.server.Close())
 	}
-	if e.probes, err = newProber(o, dialer, e.ensemble); err != nil {
-		return nil, errors.Join(fmt.Errorf("read probe modules: %w", err), e.close())
+	if e.probes, err = newProber(o, dialer, e.ensemble, e.server, reg); err != nil {
+		return nil, errors.Join(err, e.server.Close(), e.ensemble.Close())
 	}
 	return e, nil
 }
@@ -85,4 +84,7 @@ func (e *exporter) metrics(own prometheus.Gatherer) http.Handler {
 	return collector.Handler(e.server, own, e.ensemble)
 }
 
-func (e *exporter) close() error { return errors.Join(e.server.Close(), e.ensemble.Close()) }
+func (e *exporter) close() error {
+	e.probes.close()
+	return errors.Join(e.server.Close(), e.ensemble.Close())
+}

@@ -10,9 +10,7 @@ import (
 
 	"github.com/go-kit/log"
 
-	"zkwarden/collector"
 	"zkwarden/internal/fourletter"
-	"zkwarden/internal/zktest"
 )
 
 // startSidecar runs a sidecar that audits nothing, until the test ends, and
@@ -78,61 +76,8 @@ func awaitBody(t *testing.T, url string, lines ...string) {
 	}
 }
 
-// Three sidecars beside three servers; two servers are killed. The sidecar of
-// the survivor says at its next scrape that there is no quorum, none reports a
-// leader, the landing page tells what to do, and all of it recovers by itself.
-func TestLiveSidecarsLoseQuorum(t *testing.T) {
-	ensemble := zktest.Start(t, zktest.Options{Servers: 3})
-	var members []collector.Member
-	for _, server := range ensemble.Servers() {
-		members = append(members, collector.Member{ID: int64(server.ID()), Addr: server.Addr(), Weight: 1})
-	}
-	sidecars := map[int]string{}
-	for _, server := range ensemble.Servers() {
-		sidecars[server.ID()] = startSidecar(t, func(o *Options) { o.Ensemble.Members = members }, server.Addr())
-		has(t, bodyOf(t, sidecars[server.ID()]+"/metrics"), "zookeeper_ensemble_quorum 1", "zookeeper_ensemble_leaders 1",
-			"zookeeper_ensemble_voters_serving 3", "zookeeper_ensemble_failures_tolerable 1")
-	}
-	if text := bodyOf(t, sidecars[1]); !strings.Contains(text, "3 of 3 voters serve, 1 more can fail") {
-		t.Errorf("landing page:\n%s", text)
-	}
-
-	leader, err := ensemble.Leader(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	survivor := ensemble.Server(leader.ID()%3 + 1)
-	for _, server := range ensemble.Servers() {
-		if server.ID() != survivor.ID() {
-			server.Kill()
-		}
-	}
-	has(t, bodyOf(t, sidecars[survivor.ID()]+"/metrics"), "zookeeper_ensemble_quorum 0")
-	for _, sidecar := range sidecars {
-		text := bodyOf(t, sidecar+"/metrics")
-		has(t, text, "zookeeper_ensemble_quorum 0", "zookeeper_ensemble_leaders 0", `zookeeper_server_state{state="leader"} 0`)
-	}
-	// For a tick, the survivor may still call itself a follower.
-	awaitBody(t, sidecars[survivor.ID()]+"/metrics", "zookeeper_ensemble_voters_serving 0", `zookeeper_server_state{state="not_serving"} 1`)
-	text := bodyOf(t, sidecars[survivor.ID()])
-	if !strings.Contains(text, "0 of 3 voters serve") || !strings.Contains(text, "check that a majority of the voters is up") {
-		t.Errorf("landing page:\n%s", text)
-	}
-
-	for _, server := range ensemble.Servers() {
-		if server.ID() != survivor.ID() {
-			if err := server.Restart(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	for _, sidecar := range sidecars {
-		awaitBody(t, sidecar+"/metrics", "zookeeper_ensemble_quorum 1", "zookeeper_ensemble_leaders 1", "zookeeper_ensemble_failures_tolerable 1")
-	}
-}
-
 func TestExporterOverHTTP(t *testing.T) {
-	own := fakeServer(t, replying(leaderAnswers()))
+	own := serveLeader(t)
 	url := startSidecar(t, func(*Options) {}, own)
 	has(t, bodyOf(t, url+"/metrics"), "zookeeper_up 1", "zookeeper_ensemble_members 1")
 	has(t, bodyOf(t, url+"/probe?target="+own), "zookeeper_up 1")
@@ -148,7 +93,7 @@ func TestInsecureTLSIsLoud(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var logged strings.Builder
 			o.ZooKeeper.Addresses, o.ZooKeeper.Timeout, o.Logger = []string{"zk:2181"}, time.Second, log.NewLogfmtLogger(&logged)
-			e, err := newExporter(o, &fourletter.Dialer{TLS: o.ZooKeeper.TLS})
+			e, err := newExporter(o, &fourletter.Dialer{TLS: o.ZooKeeper.TLS}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -167,7 +112,7 @@ func TestStateFileOfTheAuditDirectory(t *testing.T) {
 		"data/ensemble.json": {Audit: audited},
 		"own.json":           {Audit: audited, Ensemble: Ensemble{StateFile: "own.json"}},
 	} {
-		if got := o.stateFile(); got != want {
+		if got := o.StateFile(); got != want {
 			t.Errorf("state file %q, want %q", got, want)
 		}
 	}

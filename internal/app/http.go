@@ -40,6 +40,7 @@ func (a *App) routes() http.Handler {
 		}
 		answer(w, http.StatusOK, "ready")
 	})
+	mux.Handle("POST /-/reload", a.reload)
 	page := template.Must(template.New("landing").Parse(landingHTML))
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -36,9 +37,10 @@ type Options struct {
 	Web       Web
 	Audit     Audit
 
-	Stdout    io.Writer    // Receives the journal's lines.
-	Logger    log.Logger   // Already filtered by level.
-	WebLogger *slog.Logger // The same destination, for the web server's library.
+	Hangups   <-chan os.Signal // At each the files are read again that can be; nil: at none.
+	Stdout    io.Writer        // Receives the journal's lines.
+	Logger    log.Logger       // Already filtered by level.
+	WebLogger *slog.Logger     // The same destination, for the web server's library.
 }
 
 // ZooKeeper says how to reach the servers.
@@ -79,7 +81,7 @@ func (w Webhook) enabled() bool { return w.URL != "" }
 func (a Audit) enabled() bool { return len(a.Paths) > 0 }
 
 // Validate reports what cannot work whatever the rest of the world does. It
-// reads the web server's configuration.
+// reads the web server's configuration and the modules of /probe.
 func (o *Options) Validate() error {
 	if len(o.ZooKeeper.Addresses) == 0 {
 		return errors.New("no ZooKeeper address is given")
@@ -93,7 +95,7 @@ func (o *Options) Validate() error {
 	if err := web.Validate(o.Web.ConfigFile); err != nil {
 		return fmt.Errorf("read web config file %s: %w", o.Web.ConfigFile, err)
 	}
-	if err := o.Probe.validate(); err != nil {
+	if err := o.Probe.validate(o.ZooKeeper.Timeout); err != nil {
 		return err
 	}
 	if !o.Audit.enabled() {

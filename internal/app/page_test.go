@@ -5,17 +5,16 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
+	"zkwarden/internal/fourletter/fourlettertest"
 	"zkwarden/internal/zktest"
 )
 
@@ -87,56 +86,8 @@ func awaitPage(t *testing.T, url string, status int, text string) string {
 	}
 }
 
-// fake serves every connection with answer until the test ends.
-func fake(t *testing.T, answer func(net.Conn)) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var (
-		all   sync.WaitGroup
-		mu    sync.Mutex
-		conns []net.Conn
-	)
-	all.Go(func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			mu.Lock()
-			conns = append(conns, conn)
-			mu.Unlock()
-			all.Go(func() {
-				defer conn.Close()
-				answer(conn)
-			})
-		}
-	})
-	t.Cleanup(func() {
-		listener.Close()
-		mu.Lock()
-		for _, conn := range conns {
-			conn.Close()
-		}
-		mu.Unlock()
-		all.Wait()
-	})
-	return listener.Addr().String()
-}
-
-// say answers every word with the text.
-func say(text string) func(net.Conn) {
-	return func(conn net.Conn) {
-		if _, err := io.ReadFull(conn, make([]byte, 4)); err == nil {
-			_, _ = io.WriteString(conn, text)
-		}
-	}
-}
-
 func TestPages(t *testing.T) {
-	o := exporterOptions(fake(t, say("Zookeeper version: <script>alert(1)</script>-x, built on 1\nMode: follower\n")))
+	o := exporterOptions(fourlettertest.Serve(t, fourlettertest.Say("Zookeeper version: <script>alert(1)</script>-x, built on 1\nMode: follower\n")))
 	url := run(t, o)
 	status, landing := get(t, url)
 	if status != http.StatusOK || !strings.Contains(landing, "no scrape yet") || !strings.Contains(landing, "no <code>--audit.path</code>") {
@@ -175,7 +126,7 @@ func TestPages(t *testing.T) {
 }
 
 func TestLandingTellsWhatToDo(t *testing.T) {
-	url := run(t, exporterOptions(fake(t, say("mntr is not executed because it is not in the whitelist.\n"))))
+	url := run(t, exporterOptions(fourlettertest.Serve(t, fourlettertest.Say("mntr is not executed because it is not in the whitelist.\n"))))
 	get(t, url+"/metrics")
 	if _, landing := get(t, url); !strings.Contains(landing, "4lw.commands.whitelist=mntr,srvr") {
 		t.Errorf("no advice in:\n%s", landing)

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -46,11 +47,17 @@ func readModules(name string, timeout time.Duration) (map[string]module, error) 
 	if len(text) > maxModulesFile {
 		return nil, fmt.Errorf("%s has more than %d bytes", name, maxModulesFile)
 	}
-	var document yaml.Node
-	if err := yaml.Unmarshal(text, &document); err != nil {
+	l := &moduleLoader{file: name, modules: map[string]module{}}
+	var document, second yaml.Node
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	if err := decoder.Decode(&document); err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	l := &moduleLoader{file: name, modules: map[string]module{}}
+	if err := decoder.Decode(&second); err == nil {
+		l.wrong(&second, "want one document, this is another")
+	} else if !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
 	if len(document.Content) == 0 {
 		l.wrong(&document, "want modules, have nothing")
 	} else {
@@ -108,6 +115,9 @@ func (l *moduleLoader) mapping(n *yaml.Node, fields map[string]func(*yaml.Node))
 
 func (l *moduleLoader) all(n *yaml.Node, timeout time.Duration) {
 	l.entries(n, func(key, value *yaml.Node) {
+		if key.Value == "" {
+			l.wrong(key, "want a module with a name")
+		}
 		m := module{timeout: timeout}
 		l.mapping(value, map[string]func(*yaml.Node){
 			"timeout":  func(n *yaml.Node) { l.duration(n, &m.timeout) },

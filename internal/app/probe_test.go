@@ -1,8 +1,6 @@
 package app
 
 import (
-	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -14,45 +12,18 @@ import (
 	"time"
 
 	"github.com/go-kit/log"
-	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"zkwarden/collector"
 	"zkwarden/internal/fourletter"
+	"zkwarden/internal/fourletter/fourlettertest"
 	"zkwarden/internal/zktest"
 )
 
-// fakeServer answers words like this until the test ends, and returns its address.
-func fakeServer(t *testing.T, answers func(word string) string) string {
+// serveLeader returns the address of a server that answers like a leader.
+func serveLeader(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all sync.WaitGroup
-	all.Go(func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			all.Go(func() {
-				defer conn.Close()
-				word := make([]byte, 4)
-				if _, err := io.ReadFull(conn, word); err == nil {
-					_, _ = io.WriteString(conn, answers(string(word)))
-				}
-			})
-		}
-	})
-	t.Cleanup(func() {
-		listener.Close()
-		all.Wait()
-	})
-	return listener.Addr().String()
-}
-
-func replying(answers map[string]string) func(string) string {
-	return func(word string) string { return answers[word] }
+	return fourlettertest.Serve(t, fourlettertest.Answer(func(word string) string { return leaderAnswers()[word] }))
 }
 
 func leaderAnswers() map[string]string {
@@ -73,7 +44,7 @@ func probing(t *testing.T, o Options) *prober {
 		o.ZooKeeper.Timeout = 2 * time.Second
 	}
 	o.Logger = log.NewNopLogger()
-	e, err := newExporter(o, &fourletter.Dialer{TLS: o.ZooKeeper.TLS})
+	e, err := newExporter(o, &fourletter.Dialer{TLS: o.ZooKeeper.TLS}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,8 +69,8 @@ func has(t *testing.T, page string, lines ...string) {
 }
 
 func TestProbe(t *testing.T) {
-	own, other := fakeServer(t, replying(leaderAnswers())), fakeServer(t, replying(leaderAnswers()))
-	dead := closedPort(t)
+	own, other := serveLeader(t), serveLeader(t)
+	dead := fourlettertest.Closed(t)
 	p := probing(t, Options{
 		ZooKeeper: ZooKeeper{Addresses: []string{own}},
 		Ensemble:  Ensemble{Members: []collector.Member{{ID: 1, Addr: other}, {ID: 2, Addr: dead}}},
@@ -132,16 +103,6 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-func closedPort(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
-}
-
 func TestProbeAllow(t *testing.T) {
 	p := probing(t, Options{ZooKeeper: ZooKeeper{Addresses: []string{"zk-0:2181"}}})
 	for name, tc := range map[string]struct {
@@ -162,15 +123,14 @@ func TestProbeAllow(t *testing.T) {
 		"an allow list leaves out the ensemble": {[]string{"b:2"}, "zk-0:2181", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			q := *p
-			q.allow = tc.allow
-			if got := q.allowed(t.Context(), tc.target); got != tc.want {
+			p.told.Allow = tc.allow
+			if got := p.allowed(t.Context(), tc.target); got != tc.want {
 				t.Errorf("allowed %t, want %t", got, tc.want)
 			}
 		})
 	}
 	for _, glob := range []string{"", "[a"} {
-		if err := (Probe{Allow: []string{glob}}).validate(); err == nil {
+		if err := (Probe{Allow: []string{glob}}).validate(time.Second); err == nil {
 			t.Errorf("glob %q was accepted", glob)
 		}
 	}
@@ -179,32 +139,39 @@ func TestProbeAllow(t *testing.T) {
 // A probe that waits takes a slot, and one too many is turned away at once.
 func TestProbesAreCapped(t *testing.T) {
 	release, waiting := make(chan struct{}), make(chan struct{}, 1000)
-	own := fakeServer(t, func(string) string {
+	hanging := func(string) string {
 		waiting <- struct{}{}
 		<-release
 		return ""
-	})
-	p := probing(t, Options{ZooKeeper: ZooKeeper{Addresses: []string{own}, Timeout: time.Minute}})
-	p.slots = make(chan struct{}, 2)
+	}
+	addrs := []string{fourlettertest.Serve(t, fourlettertest.Answer(hanging)), fourlettertest.Serve(t, fourlettertest.Answer(hanging))}
+	idle := serveLeader(t)
+	p := probing(t, Options{ZooKeeper: ZooKeeper{Addresses: append(addrs, idle), Timeout: time.Minute}})
+	p.slots = make(chan struct{}, len(addrs))
 	var probes sync.WaitGroup
-	for range 2 {
-		probes.Go(func() { probe(t, p, url.Values{"target": {own}}) })
+	for _, addr := range addrs {
+		probes.Go(func() { probe(t, p, url.Values{"target": {addr}}) })
 	}
 	for range 4 { // Two words of each.
 		<-waiting
 	}
-	if w := probe(t, p, url.Values{"target": {own}}); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
-		t.Errorf("status %d with %v, want 503", w.Code, w.Header())
+	for _, addr := range []string{idle, addrs[0]} {
+		if w := probe(t, p, url.Values{"target": {addr}}); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
+			t.Errorf("status %d with %v, want 503", w.Code, w.Header())
+		}
+	}
+	if refused := testutil.ToFloat64(p.metrics.refused); refused != 2 {
+		t.Errorf("%v probes count as refused, want 2", refused)
 	}
 	close(release)
 	probes.Wait()
-	if w := probe(t, p, url.Values{"target": {own}}); w.Code != http.StatusOK {
+	if w := probe(t, p, url.Values{"target": {idle}}); w.Code != http.StatusOK {
 		t.Errorf("status %d after the others ended", w.Code)
 	}
 }
 
 func TestProbeDebug(t *testing.T) {
-	own := fakeServer(t, replying(leaderAnswers()))
+	own := serveLeader(t)
 	file := writeModules(t, "modules:\n  all:\n    words: [conf, cons, envi]\n    lifetime: true\n")
 	p := probing(t, Options{ZooKeeper: ZooKeeper{Addresses: []string{own}}, Probe: Probe{ConfigFile: file}})
 	page := probe(t, p, url.Values{"target": {own}, "module": {"all"}, "debug": {"true"}}).Body.String()
@@ -218,105 +185,19 @@ func TestProbeDebug(t *testing.T) {
 		t.Error("page lacks the rest of the connection")
 	}
 
-	flood := fakeServer(t, func(string) string { return strings.Repeat("zk_x\t1\n", maxTranscript) })
+	flood := fourlettertest.Serve(t, fourlettertest.Say(strings.Repeat("zk_x\t1\n", maxTranscript)))
 	p.own = []string{flood}
 	page = probe(t, p, url.Values{"target": {flood}, "debug": {"true"}}).Body.String()
 	if len(page) > 4*maxTranscript || !strings.Contains(page, "(cut after 65536 bytes)") {
 		t.Errorf("page has %d bytes", len(page))
 	}
-	dead := closedPort(t)
+	dead := fourlettertest.Closed(t)
 	p.own = []string{dead}
 	page = probe(t, p, url.Values{"target": {dead}, "debug": {"true"}}).Body.String()
 	has(t, page, "zookeeper_up 0")
 	if !strings.Contains(page, "failed: ask mntr of "+dead) {
 		t.Errorf("page doesn't say why:\n%s", page)
 	}
-}
-
-func writeModules(t *testing.T, text string) string {
-	t.Helper()
-	name := filepath.Join(t.TempDir(), "modules.yml")
-	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return name
-}
-
-func TestModules(t *testing.T) {
-	file := writeModules(t, `
-modules:
-  small: {words: [mntr, srvr], timeout: 500ms}
-  default:
-    lifetime: true
-  secure:
-    words: [conf, cons]
-    tls: {ca_file: ca.pem, cert_file: c.pem, key_file: c.key, server_name: zk, min_version: "1.3", insecure_skip_verify: true}
-  system: {tls: {}}
-`)
-	got, err := readModules(file, 3*time.Second)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := map[string]module{
-		"small":   {timeout: 500 * time.Millisecond, words: []fourletter.Word{}},
-		"default": {timeout: 3 * time.Second, lifetime: true},
-		"secure": {timeout: 3 * time.Second, words: []fourletter.Word{fourletter.Conf}, cons: true, tls: &fourletter.TLSFiles{
-			CAFile: "ca.pem", CertFile: "c.pem", KeyFile: "c.key", ServerName: "zk", MinVersion: 0x304, InsecureSkipVerify: true,
-		}},
-		"system": {timeout: 3 * time.Second, tls: &fourletter.TLSFiles{}},
-	}
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(module{})); diff != "" {
-		t.Errorf("modules (-want +got):\n%s", diff)
-	}
-}
-
-// Every mistake is named at once, each with its line.
-func TestModulesMistakes(t *testing.T) {
-	for name, tc := range map[string]struct{ text, want string }{
-		"empty file":       {"", "1: want modules, have nothing"},
-		"no modules":       {"modules: {}\n", "1: want at least one module below modules"},
-		"several mistakes": {"modules:\n  a:\n    timeout: soon\n    wrods: []\n  a: {}\nextra: 1\n", "3: want a positive duration such as 5s, have \"soon\"\n4: unknown field wrods\n5: a is given twice\n6: unknown field extra"},
-		"negative timeout": {"modules:\n  a: {timeout: -1s}\n", "2: want a positive duration such as 5s, have \"-1s\""},
-		"forbidden word":   {"modules:\n  a:\n    words:\n    - mntr\n    - srst\n", "5: \"srst\" is no four-letter word that may be asked"},
-		"word twice":       {"modules:\n  a: {words: [conf, conf]}\n", "2: conf is given twice"},
-		"words are text":   {"modules:\n  a: {words: conf}\n", "2: want a list of four-letter words"},
-		"flag is text":     {"modules:\n  a: {lifetime: maybe}\n", "2: want true or false"},
-		"flag is null":     {"modules:\n  a: {lifetime: }\n", "2: want true or false"},
-		"half a pair":      {"modules:\n  a:\n    tls:\n      cert_file: c\n", "4: cert_file and key_file belong together"},
-		"TLS version":      {"modules:\n  a: {tls: {min_version: 2}}\n", `2: TLS version "2": want 1.0, 1.1, 1.2 or 1.3`},
-		"module is null":   {"modules:\n  a:\n", "2: want a mapping"},
-		"alias":            {"modules:\n  a: &x {timeout: 1s}\n  b: *x\n", "3: want a mapping"},
-		"list":             {"- modules\n", "1: want a mapping"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			file := writeModules(t, tc.text)
-			_, err := readModules(file, time.Second)
-			if err == nil {
-				t.Fatal("accepted")
-			}
-			got := strings.ReplaceAll(err.Error(), file+":", "")
-			if got != tc.want {
-				t.Errorf("error %q, want %q", got, tc.want)
-			}
-		})
-	}
-	if _, err := readModules(writeModules(t, "modules: [\n"), time.Second); err == nil || !strings.Contains(err.Error(), "line 1") {
-		t.Errorf("error %v for broken YAML, want its line", err)
-	}
-	if _, err := readModules(filepath.Join(t.TempDir(), "none"), time.Second); err == nil {
-		t.Error("a file that doesn't exist was read")
-	}
-}
-
-func FuzzModules(f *testing.F) {
-	f.Add("modules:\n  a: {timeout: 1s, words: [conf], tls: {min_version: \"1.2\"}}\n")
-	f.Add("modules: *a\n")
-	f.Fuzz(func(t *testing.T, text string) {
-		modules, err := readModules(writeModules(t, text), time.Second)
-		if err == nil && len(modules) == 0 {
-			t.Error("no modules and no error")
-		}
-	})
 }
 
 // A module over TLS reaches the secure port of a real server.
@@ -335,17 +216,37 @@ func TestLiveProbeTLS(t *testing.T) {
 	has(t, probe(t, p, url.Values{"target": {server.Addr()}}).Body.String(), "zookeeper_up 1")
 }
 
-// The example of the docs is one that works.
-func TestModulesOfTheDocs(t *testing.T) {
+// The example of the docs is one that works: its modules are read, and the
+// targets that Prometheus is told of are allowed.
+func TestProbeExampleOfTheDocs(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "ensemble.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, example, _ := strings.Cut(string(text), "```yaml\nmodules:")
-	example, _, _ = strings.Cut(example, "```")
-	modules, err := readModules(writeModules(t, "modules:"+example), time.Second)
+	part := func(from, to string) string {
+		_, rest, found := strings.Cut(string(text), from)
+		part, _, ended := strings.Cut(rest, to)
+		if !found || !ended {
+			t.Fatalf("docs lack %q and %q behind it", from, to)
+		}
+		return part
+	}
+	file := writeModules(t, "modules:"+part("```yaml\nmodules:", "```"))
+	modules, err := readModules(file, time.Second)
 	if err != nil || len(modules) != 2 || modules["secure"].tls.ServerName != "zookeeper.example" {
 		t.Errorf("modules %+v, %v", modules, err)
+	}
+	p := probing(t, Options{
+		ZooKeeper: ZooKeeper{Addresses: []string{part("zkwarden --zookeeper.address=", " ")}},
+		Probe:     Probe{Allow: []string{part("--probe.allow='", "'")}, ConfigFile: file},
+	})
+	if _, ok := p.current.Load().modules[part("params: {module: [", "]}")]; !ok {
+		t.Error("the module of the scrape is none of the file")
+	}
+	for target := range strings.SplitSeq(part("targets: [", "]"), ", ") {
+		if !p.allowed(t.Context(), target) {
+			t.Errorf("target %s is not allowed", target)
+		}
 	}
 }
 

@@ -46,7 +46,7 @@ func TestStopWithBlockedStdout(t *testing.T) {
 	if took := time.Since(start); took > stopTimeout+5*time.Second {
 		t.Errorf("the stop took %s", took)
 	}
-	if status != 0 || !strings.Contains(log, "stdout does not take the last records") {
+	if status != 0 || !strings.Contains(log, "a sink does not take the last records") {
 		t.Errorf("exit status %d, log:\n%s", status, log)
 	}
 	written := journalLines(t, dir)

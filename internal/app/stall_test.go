@@ -5,6 +5,8 @@ import (
 	"net"
 	"sync"
 	"testing"
+
+	"zkwarden/internal/fourletter/fourlettertest"
 )
 
 // stall returns the address of a proxy of target that passes the first bytes
@@ -13,7 +15,7 @@ func stall(t *testing.T, target string, first int64) (addr string, release func(
 	t.Helper()
 	released := make(chan struct{})
 	release = sync.OnceFunc(func() { close(released) })
-	addr = fake(t, func(conn net.Conn) {
+	addr = fourlettertest.Serve(t, func(conn net.Conn) {
 		server, err := net.Dial("tcp", target)
 		if err != nil {
 			return

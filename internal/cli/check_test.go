@@ -47,7 +47,7 @@ func TestLiveCheck(t *testing.T) {
 
 	t.Run("all is well", func(t *testing.T) {
 		report, failure := checked(t, CheckOptions{Addr: own, Members: membersOf(ensemble)})
-		if failure != "" || strings.Contains(report, "WRONG") || strings.Contains(report, "note") {
+		if failure != "" || strings.Contains(report, "WRONG") || strings.Contains(report, "note") || strings.Contains(report, "Auditing") {
 			t.Errorf("%s\n%s", failure, report)
 		}
 		expect(t, report, "ok     answers: ZooKeeper "+zktest.Default, "answered: mntr, srvr", "the server lists 4 members",
@@ -70,7 +70,11 @@ func TestLiveCheck(t *testing.T) {
 		ensemble.Server(2).Kill()
 		report, failure := checked(t, CheckOptions{Addr: own, Members: membersOf(ensemble)})
 		expect(t, failure, "one thing would not work")
-		expect(t, report, "WRONG  member 2 at", "connection refused", "note   quorum, but no voter more may fail")
+		expect(t, report, "WRONG  member 2 at", "connection refused", "note   quorum, but no voter more may fail",
+			"start ZooKeeper, open its client port in the firewall, or give the member's client port as --ensemble.member=2=HOST:PORT.")
+		if strings.Contains(report, "--zookeeper.address") {
+			t.Errorf("one's own address is blamed:\n%s", report)
+		}
 		ensemble.Server(3).Kill()
 		report, failure = checked(t, CheckOptions{Addr: own, Members: membersOf(ensemble)})
 		expect(t, failure, "things would not work")
@@ -82,7 +86,11 @@ func TestLiveCheckWhitelist(t *testing.T) {
 	ensemble := zktest.Start(t, zktest.Options{Config: map[string]string{"4lw.commands.whitelist": "srvr"}})
 	report, failure := checked(t, CheckOptions{Addr: ensemble.Server(1).Addr()})
 	expect(t, failure, "things would not work")
-	expect(t, report, "ok     answered: srvr", "mntr, conf, isro, wchs, dirs, envi: not_whitelisted", "4lw.commands.whitelist=mntr,srvr", "WRONG  the members are not known")
+	expect(t, report, "ok     answered: srvr", "mntr, conf, isro, wchs, dirs, envi: not_whitelisted", "WRONG  the members are not known",
+		"restart the server: 4lw.commands.whitelist=mntr,srvr,ruok,conf,isro,wchs,dirs,envi\n", "note   cons: not_whitelisted")
+	report, failure = checked(t, CheckOptions{Addr: ensemble.Server(1).Addr(), Cons: true})
+	expect(t, failure, "things would not work")
+	expect(t, report, "dirs, envi, cons: not_whitelisted", "4lw.commands.whitelist=mntr,srvr,ruok,conf,isro,wchs,dirs,envi,cons\n")
 }
 
 func TestLiveCheckTLS(t *testing.T) {
@@ -99,9 +107,9 @@ func TestLiveCheckTLS(t *testing.T) {
 	}{
 		"good":                  {server.SecureAddr(), &mutual, false, "ok     the served certificate is good until"},
 		"not verified":          {server.SecureAddr(), &insecure, false, "note   certificates are not verified"},
-		"no client certificate": {server.SecureAddr(), &fourletter.TLSFiles{CAFile: certs.CA}, true, "fix: set --zookeeper.tls-cert-file"},
-		"wrong authority":       {server.SecureAddr(), &fourletter.TLSFiles{CAFile: other.CA}, true, "fix: set --zookeeper.tls-ca-file"},
-		"plain port":            {server.Addr(), &mutual, true, "fix: set --zookeeper.address to the server's secureClientPort"},
+		"no client certificate": {server.SecureAddr(), &fourletter.TLSFiles{CAFile: certs.CA}, true, "fix: Set --zookeeper.tls-cert-file"},
+		"wrong authority":       {server.SecureAddr(), &fourletter.TLSFiles{CAFile: other.CA}, true, "fix: Set --zookeeper.tls-ca-file"},
+		"plain port":            {server.Addr(), &mutual, true, "set --zookeeper.address to the server's secureClientPort"},
 		"missing file":          {server.SecureAddr(), &fourletter.TLSFiles{CAFile: "none.pem"}, true, "each must be readable PEM"},
 		"plain to the TLS port": {server.SecureAddr(), nil, true, "set --zookeeper.tls"},
 	} {
@@ -138,4 +146,53 @@ func TestLiveCheckLeaderServesNo(t *testing.T) {
 		t.Errorf("%s\n%s", failure, report)
 	}
 	expect(t, report, "serves no clients", "leaderServes=no", "quorum: 2 of 3 voters serve, 1 more can fail")
+
+	leader, err := ensemble.Leader(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, failure = checked(t, CheckOptions{Addr: leader.Addr(), Members: membersOf(ensemble)})
+	if failure != "" {
+		t.Errorf("%s\n%s", failure, report)
+	}
+	expect(t, report, "note   it leads and serves no clients (leaderServes=no)", "quorum: 2 of 3 voters serve")
+
+	// Without a quorum the same words are wrong.
+	for _, follower := range followers {
+		follower.Kill()
+	}
+	for deadline := time.Now().Add(time.Minute); ; {
+		report, failure = checked(t, CheckOptions{Addr: leader.Addr(), Members: membersOf(ensemble)})
+		if strings.Contains(report, "WRONG  no quorum") {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s\n%s", failure, report)
+		}
+	}
+	expect(t, report, "WRONG  mntr, srvr: not_serving")
+}
+
+// Two members that are up and serve nobody can't both be the leader with
+// leaderServes=no: one of them is in trouble.
+func TestSilentLeaderIsOneMember(t *testing.T) {
+	member := func(id int64, state collector.State) collector.MemberStatus {
+		return collector.MemberStatus{Member: collector.Member{ID: id, Addr: "zk:2181"}, State: state, Detail: "it says that it serves nobody"}
+	}
+	status := collector.EnsembleStatus{SilentLeader: true, Members: []collector.MemberStatus{
+		member(1, collector.Follower), member(2, collector.NotServing), member(3, collector.Follower),
+	}}
+	own := collector.Status{State: collector.NotServing}
+	if !leadsInSilence(own, status) || leadsInSilence(collector.Status{State: collector.Unknown}, status) {
+		t.Error("the silent leader is not told apart")
+	}
+	status.Members = append(status.Members, member(4, collector.NotServing))
+	if leadsInSilence(own, status) {
+		t.Error("one of two is taken for the leader")
+	}
+	r := &report{}
+	r.member(status.Members[1], status)
+	if r.wrong != 1 {
+		t.Errorf("a member that may be in trouble is no trouble:\n%s", &r.text)
+	}
 }

@@ -1,0 +1,200 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-kit/log"
+	"github.com/go-zookeeper/zk"
+
+	"zkwarden/audit"
+	"zkwarden/audit/journal"
+	"zkwarden/audit/policy"
+	"zkwarden/audit/watch"
+)
+
+// saslRequired is the code with which a server refuses whatever a session asks
+// that didn't log in: SESSIONCLOSEDREQUIRESASLAUTH, since ZooKeeper 3.6.
+const saslRequired = "-124"
+
+// auditor reports on what an auditor with these options needs.
+func (r *report) auditor(ctx context.Context, o CheckOptions) {
+	r.title("Auditing %s", strings.Join(o.Audit.Paths, ", "))
+	if o.Audit.Ensemble == "" {
+		r.bad("--ensemble.name=NAME", "the ensemble has no name: every record carries it")
+	}
+	r.auditDir(o.Audit.Dir)
+	if o.Audit.DigestKeyFile != "" {
+		if _, err := policy.LoadKey(o.Audit.DigestKeyFile); err != nil {
+			r.bad("make one with: openssl rand -hex 32", "%v", err)
+		}
+	}
+	s, err := openSession(ctx, SessionOptions{Servers: o.Audit.Servers, Timeout: o.Timeout, Dial: o.Dialer.DialContext})
+	if err != nil {
+		r.bad("see what is wrong with the server above; sessions need a server that serves", "no session: %v", err)
+		return
+	}
+	defer s.close()
+	r.good("a session can be made")
+	if r.readable(s, o.Audit.Paths) {
+		r.recursiveWatch(ctx, o)
+	}
+}
+
+// auditDir reports on the directory of the journal, and makes nothing in it.
+func (r *report) auditDir(dir string) {
+	switch err := journal.InUse(dir); {
+	case errors.Is(err, journal.ErrLocked):
+		r.note("all is well if that is the zkwarden of this configuration; another one needs an --audit.dir of its own", "%v", err)
+		return
+	case err != nil:
+		r.bad("give this user the directory, or another --audit.dir", "audit directory %s: %v", dir, err)
+		return
+	}
+	if err := writable(dir); err != nil {
+		r.bad("give this user the directory, or another --audit.dir", "audit directory %s can't be written: %v", dir, err)
+		return
+	}
+	r.good("audit directory %s can be written and is not in use", dir)
+}
+
+// writable returns why no file can be made in dir, or dir itself if it is
+// missing. What it makes to find out, it removes.
+func writable(dir string) error {
+	for {
+		info, err := os.Stat(dir)
+		if err == nil && !info.IsDir() {
+			return fmt.Errorf("%s is not a directory", dir)
+		}
+		if err == nil {
+			break
+		}
+		parent := filepath.Dir(filepath.Clean(dir))
+		if !errors.Is(err, fs.ErrNotExist) || parent == dir {
+			return err
+		}
+		dir = parent
+	}
+	file, err := os.CreateTemp(dir, ".zkwarden-check-*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.Close(), os.Remove(file.Name()))
+}
+
+// readable reports on the znodes that are audited, and returns whether a
+// session that didn't log in may ask anything at all.
+func (r *report) readable(s *session, paths []string) bool {
+	for _, path := range paths {
+		_, stat, err := s.conn.Get(path)
+		switch {
+		case err == nil:
+			r.good("%s can be read; it has %d children", path, stat.NumChildren)
+		case errors.Is(err, zk.ErrNoNode):
+			r.note("", "%s doesn't exist: it is audited from when it is created", path)
+		case errors.Is(err, zk.ErrNoAuth):
+			r.bad(fmt.Sprintf("add world:anyone:r to its ACL (zkCli.sh: getAcl %s, then setAcl with all of it); what is below has ACLs of its own", path),
+				"%s can't be read: its ACL doesn't let anyone", path)
+		case strings.HasSuffix(err.Error(), saslRequired):
+			r.bad("the auditor can't log in: take sessionRequireClientSASLAuth and enforce.auth.enabled out of zoo.cfg",
+				"the server demands that sessions log in, with SASL or one of enforce.auth.schemes")
+			return false
+		default:
+			r.bad("look at the server's log", "read %s: %v", path, err)
+		}
+	}
+	return true
+}
+
+// recursiveWatch reports whether the server takes the watches of an auditor, by
+// starting one that wants nothing of what it sees.
+func (r *report) recursiveWatch(ctx context.Context, o CheckOptions) {
+	err := watchOnce(ctx, o)
+	switch {
+	case err == nil:
+		r.good("the server takes persistent recursive watches")
+	case errors.Is(err, watch.ErrNoRecursiveWatch):
+		r.bad("upgrade to ZooKeeper 3.6 or newer; from there on take zookeeper.watchManagerName=org.apache.zookeeper.server.watch.WatchManagerOptimized out of the server's Java options",
+			"nothing is audited: %v", err)
+	default:
+		r.bad("look at the server's log", "the watches are not confirmed: %v", err)
+	}
+}
+
+// watchOnce sets the watches and returns when the server has confirmed them, or
+// says why not.
+func watchOnce(ctx context.Context, o CheckOptions) error {
+	followed, err := policy.ForPaths(o.Audit.Paths, policy.LevelData, nil)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
+	var dialled atomic.Bool // What the source says before is nothing.
+	source := watch.New(watch.Options{
+		Servers: o.Audit.Servers, SessionTimeout: sessionTimeout, Timeout: o.Timeout, Logger: log.NewNopLogger(),
+		Dial: func(ctx context.Context, network, addr string) (conn net.Conn, err error) {
+			dialled.Store(true)
+			return o.Dialer.DialContext(ctx, network, addr)
+		},
+	})
+	seen := make(chan audit.Observation)
+	go func() {
+		defer close(seen)
+		_ = source.Run(ctx, 0, watchOnly(followed.Roots()), nothingKnown{}, seen) // It ends with ctx.
+	}()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for range seen {
+			// Nothing that it sees is of interest, but it may wait for a reader.
+		}
+	}()
+	defer func() {
+		cancel()
+		<-ended
+	}()
+	ticker := time.NewTicker(glance)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), source.Err())
+		case <-ticker.C:
+		}
+		if err := source.Err(); dialled.Load() && (err == nil || errors.Is(err, watch.ErrNoRecursiveWatch)) {
+			return err
+		}
+	}
+}
+
+// watchOnly is a scope of which nothing is read.
+type watchOnly []string
+
+// Roots returns the subtrees to watch.
+func (w watchOnly) Roots() []string { return w }
+
+// Wants reports that no znode is wanted.
+func (watchOnly) Wants(string) bool { return false }
+
+// nothingKnown is the memory of an auditor that has none.
+type nothingKnown struct{}
+
+// Settle has nothing to wait for.
+func (nothingKnown) Settle(context.Context) error { return nil }
+
+// Walk yields nothing.
+func (nothingKnown) Walk(string, int) iter.Seq2[string, audit.Stat] {
+	return func(func(string, audit.Stat) bool) {}
+}
+
+// oneLine is the text of an error that may have several lines.
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
