@@ -5,6 +5,7 @@ ZKWARDEN_CACHE ?= $(CURDIR)/.cache
 DEMO_SECONDS   ?= 0
 BENCH          ?= .
 BENCHTIME      ?= 1s
+SOAK           ?= 30m
 export ZKWARDEN_CACHE DEMO_SECONDS
 
 # The build is a function of the commit: its date is the commit's, not the clock's.
@@ -23,7 +24,7 @@ BENCHES   = $(shell grep -rl --include='*_test.go' '^func Benchmark' . | xargs -
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-all lint bench fmt clean
+.PHONY: help build demo test test-all soak lint bench fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +49,11 @@ test-all: ## run the full matrix of ZooKeeper versions and the long model tests
 	@internal/tools/require.sh go git cc
 	@internal/zktest/fetch.sh >/dev/null
 	ZKWARDEN_TEST=all go test -race -count=1 -timeout 3h ./...
+
+soak: ## run the model test of the auditor for SOAK, 30m by default; ZKWARDEN_SEED repeats a run
+	@internal/tools/require.sh go git cc
+	@internal/zktest/fetch.sh >/dev/null
+	ZKWARDEN_MODEL=$(SOAK) go test -race -count=1 -timeout 3h -run '^TestModel$$' -v ./internal/app
 
 lint: ## run golangci-lint and shellcheck
 	@internal/tools/require.sh go git shellcheck

@@ -10,6 +10,9 @@ const (
 // digestSize is an int32 and an int64 behind the record.
 const digestSize = 4 + 8
 
+// errorSize is that of the record of an error.
+const errorSize = 4
+
 // keepOps, keepACLs and keepPaths bound how much of a huge transaction's
 // memory is kept for the next one.
 const (
@@ -71,6 +74,13 @@ func (d *txnDecoder) multi() {
 		}
 		if d.err != nil {
 			return
+		}
+		if kind == TypeError && len(data) != errorSize {
+			// DataTree.processTxn turns the operations of a failed multi into
+			// errors, by their type alone. A follower that is catching up logs
+			// after it applied, and so writes the operation's own record.
+			d.txn.Ops = append(d.txn.Ops, Op{Type: TypeError})
+			continue
 		}
 		rest := d.rest
 		d.rest = data

@@ -163,7 +163,7 @@ func TestHostilePayloads(t *testing.T) {
 		"multi within a multi":    header(1, TypeMulti).i32(1).i32(int32(TypeMulti)).i32(4).i32(0),
 		"session within a multi":  header(1, TypeMulti).i32(1).i32(int32(TypeCloseSession)).i32(0),
 		"check alone":             header(1, TypeCheck).str("/a").i32(0),
-		"trailing byte in multi":  header(1, TypeMulti).i32(1).i32(int32(TypeError)).i32(5).i32(0).bool(true),
+		"trailing byte in multi":  header(1, TypeMulti).i32(1).i32(int32(TypeDelete)).i32(7).str("/a").bool(true),
 		"operation beyond itself": header(1, TypeMulti).i32(1).i32(int32(TypeDelete)).i32(4).i32(4).i32(0),
 		"null operation":          header(1, TypeMulti).i32(1).i32(int32(TypeDelete)).i32(-1),
 		"unknown in a multi":      header(1, TypeMulti).i32(1).i32(77).i32(0),
@@ -196,6 +196,9 @@ func TestShapes(t *testing.T) {
 		"only digest":  {header(1, TypeCloseSession).digest(5), Op{Type: TypeCloseSession}, &Digest{2, 5}},
 		"digest like an empty list": {
 			header(1, TypeCloseSession).digest(0), Op{Type: TypeCloseSession}, &Digest{2, 0},
+		},
+		"operation that was marked as an error": {
+			header(1, TypeMulti).i32(1).i32(int32(TypeError)).str(string(builder{}.str("/a").str("x").i32(1))), Op{Type: TypeError}, nil,
 		},
 		"paths and digest": {
 			header(1, TypeCloseSession).i32(2).str("/a").str("/b").digest(1),

@@ -2,31 +2,48 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"slices"
-	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/go-kit/log"
 
 	"zkwarden/audit"
+	"zkwarden/audit/sink/webhook"
 	"zkwarden/internal/zktest"
 )
 
-// childEnv makes the test binary an auditor: directory and ZooKeeper address.
+// childEnv makes the test binary an auditor, by a childSpec as JSON.
 const childEnv = "ZKWARDEN_TEST_CHILD"
+
+type childSpec struct {
+	Dir     string
+	Addrs   []string
+	Path    string
+	Webhook string // URL; none if empty.
+}
 
 // childMain is the process that is killed.
 func childMain() int {
-	dir, addrs, _ := strings.Cut(os.Getenv(childEnv), "|")
-	o := auditOptions(dir, os.Stdout, strings.Split(addrs, ","), "/watched")
+	var spec childSpec
+	if err := json.Unmarshal([]byte(os.Getenv(childEnv)), &spec); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	o := auditOptions(spec.Dir, os.Stdout, spec.Addrs, spec.Path)
+	if spec.Webhook != "" {
+		o.Audit.Webhook = Webhook{URL: spec.Webhook, Format: webhook.FormatLines, Timeout: 5 * time.Second}
+	}
 	o.Logger = log.NewLogfmtLogger(os.Stderr)
 	o.WebLogger = slog.New(slog.DiscardHandler)
 	a, err := New(o)
@@ -34,7 +51,9 @@ func childMain() int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	if err := a.Run(context.Background()); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	if err := a.Run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -62,11 +81,12 @@ func TestKillAuditor(t *testing.T) {
 	defer stopWriters()
 
 	dir := t.TempDir()
+	spec := fmt.Sprintf(`{"Dir":%q,"Addrs":[%q],"Path":"/watched"}`, dir, addr)
 	var printed []string
 	for round := range 10 {
 		stdout := newRecords()
 		child := exec.CommandContext(t.Context(), os.Args[0])
-		child.Env = append(os.Environ(), childEnv+"="+dir+"|"+addr)
+		child.Env = append(os.Environ(), childEnv+"="+spec)
 		child.Stdout, child.Stderr = stdout, os.Stderr
 		if err := child.Start(); err != nil {
 			t.Fatal(err)

@@ -1,0 +1,155 @@
+package guarantee
+
+import (
+	"zkwarden/audit"
+)
+
+// gap is a stretch of zxids that a record declares.
+type gap struct {
+	path         string // Empty: everywhere.
+	after, until audit.Zxid
+	children     bool // Only creations and deletions of children of path.
+}
+
+func (g gap) covers(c Change) bool {
+	if c.Zxid <= g.after || c.Zxid > g.until {
+		return false
+	}
+	if g.children {
+		return audit.Parent(c.Path) == g.path && (c.Op == audit.OpCreated || c.Op == audit.OpDeleted)
+	}
+	return g.path == "" || audit.Within(c.Path, g.path)
+}
+
+// declared returns what gap records leave open, what exact:false records do,
+// and up to where baselines cover everything.
+func (m *match) declared() (gaps, brackets []gap) {
+	for _, e := range m.records {
+		after, until := bracket(e)
+		switch {
+		case e.Kind == audit.KindGap:
+			gaps = append(gaps, gap{after: after, until: until})
+		case e.Control == audit.ControlBaseline:
+			for _, root := range e.Roots {
+				gaps = append(gaps, gap{path: root, until: e.Zxid})
+			}
+		case e.Kind == audit.KindChange && e.Zxid == 0 && e.Exact != nil && !*e.Exact:
+			brackets = append(brackets, gap{
+				path: e.Path, after: after, until: until, children: e.Op == audit.OpChildrenChanged,
+			})
+		}
+	}
+	return gaps, brackets
+}
+
+// accounted: every change is recorded, counted, or in a bracket; where no gap
+// is declared and notifications tell of everything, it is recorded.
+func (m *match) accounted() {
+	gaps, brackets := m.declared()
+	var swept audit.Zxid
+	for _, e := range m.records {
+		if e.Kind == audit.KindCheckpoint {
+			swept = max(swept, e.ACLZxid)
+		}
+	}
+	for i, c := range m.truth.Changes {
+		switch {
+		case m.accounts[i] == recorded, covered(gaps, c):
+		case c.Op == audit.OpACLChanged:
+			// No watch tells of it: the sweep finds it, at last.
+			if m.accounts[i] == open && c.Zxid <= swept && !covered(brackets, c) {
+				m.violate(ErrAccounted, "%s", c)
+			}
+		case m.accounts[i] == counted, covered(brackets, c):
+			if !m.truth.OneShot {
+				m.violate(ErrAccounted, "%s has no record of its own, though nothing interrupted the watch", c)
+			}
+		default:
+			m.violate(ErrAccounted, "%s", c)
+		}
+	}
+}
+
+func covered(gaps []gap, c Change) bool {
+	for _, g := range gaps {
+		if g.covers(c) {
+			return true
+		}
+	}
+	return false
+}
+
+// incarnation is one life of one path.
+type incarnation struct {
+	path  string
+	czxid audit.Zxid
+}
+
+// balanced: for every incarnation that lives at the end and whose birth is
+// recorded, the records' counters are the server's.
+func (m *match) balanced() {
+	versions, acls, children := map[incarnation]int64{}, map[incarnation]int64{}, map[incarnation]int64{}
+	living := map[incarnation]bool{}
+	for _, c := range m.truth.Changes {
+		own := incarnation{c.Path, c.Czxid}
+		switch c.Op {
+		case audit.OpCreated:
+			living[own] = false
+			children[incarnation{audit.Parent(c.Path), c.Parent}]--
+		case audit.OpDeleted:
+			delete(living, own)
+			children[incarnation{audit.Parent(c.Path), c.Parent}]--
+		case audit.OpDataChanged:
+			versions[own]--
+		case audit.OpACLChanged:
+			acls[own]--
+		}
+	}
+	for _, e := range m.records {
+		if e.Kind == audit.KindChange {
+			m.count(e, living, versions, acls, children)
+		}
+	}
+	for own, born := range living {
+		if !born {
+			continue
+		}
+		if versions[own] != 0 {
+			m.violate(ErrAccounted, "%s of %s lives, and %+d changes of its data are recorded against the server's count", own.path, own.czxid, versions[own])
+		}
+		if acls[own] > 0 {
+			m.violate(ErrAccounted, "%s of %s lives, and %+d changes of its ACL are recorded against the server's count", own.path, own.czxid, acls[own])
+		}
+		if children[own] != 0 {
+			m.violate(ErrAccounted, "%s of %s lives, and %+d changes of its children are recorded against the server's count", own.path, own.czxid, children[own])
+		}
+	}
+}
+
+// count adds what a record says to the balances.
+func (m *match) count(e audit.Event, living map[incarnation]bool, versions, acls, children map[incarnation]int64) {
+	own := incarnation{e.Path, e.Czxid}
+	if e.Op == audit.OpChildrenChanged {
+		children[own] += int64(e.Collapsed)
+		return
+	}
+	i, ok := m.of[e.Seq]
+	if !ok {
+		return
+	}
+	c := m.truth.Changes[i]
+	own.czxid = c.Czxid
+	switch e.Op {
+	case audit.OpCreated:
+		if _, lives := living[own]; lives {
+			living[own] = true
+		}
+		children[incarnation{audit.Parent(c.Path), c.Parent}]++
+	case audit.OpDeleted:
+		children[incarnation{audit.Parent(c.Path), c.Parent}]++
+	case audit.OpDataChanged:
+		versions[own] += 1 + int64(e.Collapsed)
+	case audit.OpACLChanged:
+		acls[own] += 1 + int64(e.Collapsed)
+	}
+}

@@ -1,0 +1,197 @@
+package guarantee
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"zkwarden/audit"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// world makes a random history and the records that a faultless auditor makes
+// of it.
+type world struct {
+	rng     *rand.Rand
+	zxid    audit.Zxid
+	live    map[string]*Change // The last change of each living path.
+	changes []Change
+	records []audit.Event
+}
+
+func newWorld(seed uint64) *world {
+	return &world{rng: rand.New(rand.NewPCG(seed, 0)), zxid: 0x100000000, live: map[string]*Change{}}
+}
+
+func (w *world) change(op audit.Op, path string) Change {
+	c := Change{Zxid: w.zxid, Op: op, Path: path, Ordered: true}
+	if parent := w.live[audit.Parent(path)]; parent != nil {
+		c.Parent = parent.Czxid
+	}
+	was := w.live[path]
+	switch op {
+	case audit.OpCreated:
+		c.Czxid, c.Data = w.zxid, []byte(fmt.Sprint("new ", w.zxid))
+		for i := len(w.changes) - 1; i >= 0 && w.changes[i].Zxid == w.zxid; i-- {
+			if w.changes[i].Op == op && w.changes[i].Path == path {
+				c.Birth++
+			}
+		}
+	case audit.OpDataChanged:
+		c.Czxid, c.Birth, c.Counter, c.Version, c.Data = was.Czxid, was.Birth, was.Version+1, was.Version+1, []byte(fmt.Sprint("set ", w.zxid))
+	case audit.OpDeleted:
+		c.Czxid, c.Birth, c.Version = was.Czxid, was.Birth, was.Version
+	}
+	if op == audit.OpDeleted {
+		delete(w.live, path)
+	} else {
+		w.live[path] = &c
+	}
+	w.changes = append(w.changes, c)
+	return c
+}
+
+// step makes one transaction of up to three changes below /r.
+func (w *world) step() []Change {
+	w.zxid++
+	var made []Change
+	for range 1 + w.rng.IntN(3) {
+		path := "/r/" + strconv.Itoa(w.rng.IntN(6))
+		switch {
+		case w.live[path] == nil:
+			made = append(made, w.change(audit.OpCreated, path))
+		case w.rng.IntN(3) == 0:
+			made = append(made, w.change(audit.OpDeleted, path))
+		default:
+			made = append(made, w.change(audit.OpDataChanged, path))
+		}
+	}
+	return made
+}
+
+func (w *world) record(e audit.Event) {
+	e.Seq = uint64(len(w.records) + 1)
+	if e.ID == "" {
+		e.ID = e.SeqID("chain")
+	}
+	w.records = append(w.records, e)
+}
+
+// recordOf is the whole truth about a change.
+func recordOf(c Change) audit.Event {
+	e := audit.Event{
+		Kind: audit.KindChange, Op: c.Op, Path: c.Path, Zxid: c.Zxid, Czxid: c.Czxid,
+		Version: new(c.Version), Exact: new(true), Source: audit.OriginWatch,
+		ID: audit.Identity{
+			Ensemble: "e", Generation: 1, Path: c.Path, Czxid: c.Czxid, Op: c.Op, Counter: int64(c.Counter), Occurrence: c.Birth,
+		}.ID(),
+	}
+	if c.Op != audit.OpDeleted {
+		e.After = &audit.Content{Size: new(len(c.Data)), Data: string(c.Data), Encoding: audit.EncodingUTF8}
+	}
+	return e
+}
+
+// watched records steps one by one.
+func (w *world) watched(steps int) {
+	for range steps {
+		for _, c := range w.step() {
+			w.record(recordOf(c))
+		}
+	}
+}
+
+// missed makes steps behind a gap, of which a resync finds what still lives.
+func (w *world) missed(steps int) {
+	after := w.zxid
+	before := map[string]Change{}
+	for path, c := range w.live {
+		before[path] = *c
+	}
+	from := len(w.changes)
+	for range steps {
+		w.step()
+	}
+	gap := w.changes[from:]
+	lost := map[audit.Zxid]int{}
+	for _, c := range gap {
+		if c.Op == audit.OpCreated || c.Op == audit.OpDeleted {
+			lost[c.Parent]++
+		}
+	}
+	bracketed := func(e audit.Event) audit.Event {
+		e.Zxid, e.ZxidAfter, e.ZxidUntil = 0, new(after), new(w.zxid)
+		e.Exact, e.Source = new(false), audit.OriginResync
+		return e
+	}
+	w.record(audit.Event{Kind: audit.KindGap, ZxidAfter: new(after), ZxidUntil: new(w.zxid), Reason: audit.GapReconnect})
+	find := func(op audit.Op, path string, czxid audit.Zxid) Change {
+		i := slices.IndexFunc(gap, func(c Change) bool { return c.Op == op && c.Path == path && c.Czxid == czxid })
+		return gap[i]
+	}
+	explained := func(e audit.Event, parent audit.Zxid) {
+		lost[parent]--
+		w.record(e)
+	}
+	for n := range 6 {
+		path := "/r/" + strconv.Itoa(n)
+		was, existed := before[path]
+		now := w.live[path]
+		if existed && (now == nil || now.Czxid != was.Czxid) {
+			death := find(audit.OpDeleted, path, was.Czxid)
+			e := bracketed(recordOf(death))
+			e.Version = nil
+			explained(e, death.Parent)
+			existed = false
+		}
+		if now == nil {
+			continue
+		}
+		version := was.Version
+		if !existed {
+			birth := find(audit.OpCreated, path, now.Czxid)
+			explained(bracketed(recordOf(birth)), birth.Parent)
+			version = 0
+		}
+		if now.Version > version {
+			e := bracketed(recordOf(*now))
+			e.Collapsed = uint64(now.Version - version - 1)
+			w.record(e)
+		}
+	}
+	for czxid, n := range lost {
+		if n > 0 {
+			w.record(bracketed(audit.Event{Kind: audit.KindChange, Op: audit.OpChildrenChanged, Path: "/r", Czxid: czxid, Collapsed: uint64(n)}))
+		}
+	}
+	w.record(audit.Event{Kind: audit.KindControl, Control: audit.ControlResync, Zxid: w.zxid})
+}
+
+func (w *world) checkpoint() {
+	w.record(audit.Event{Kind: audit.KindCheckpoint, Zxid: w.zxid, ACLZxid: w.zxid})
+}
+
+func (w *world) truth() Truth {
+	return Truth{Ensemble: "e", Generation: 1, Changes: w.changes, Exact: true}
+}
+
+// history is a world with everything in it.
+func history(seed uint64) *world {
+	w := newWorld(seed)
+	w.zxid++
+	w.record(audit.Event{Kind: audit.KindControl, Control: audit.ControlBaseline, Roots: []string{"/r"}, Zxid: w.zxid - 1})
+	w.record(recordOf(w.change(audit.OpCreated, "/r")))
+	w.watched(40)
+	w.checkpoint()
+	w.watched(20)
+	w.missed(30)
+	w.watched(20)
+	w.checkpoint()
+	w.watched(20)
+	return w
+}

@@ -1,0 +1,173 @@
+package guarantee
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"sort"
+
+	"zkwarden/audit"
+)
+
+// How a change is accounted for.
+type account uint8
+
+const (
+	open     account = iota
+	recorded         // By a record of its own.
+	counted          // In the collapsed of another one.
+)
+
+// key names the changes of one kind at one path.
+type key struct {
+	path string
+	op   audit.Op
+}
+
+// match is the records beside the truth.
+type match struct {
+	truth   Truth
+	records []audit.Event
+
+	index    map[key][]int  // Changes by path and operation, in commit order.
+	accounts []account      // By change.
+	of       map[uint64]int // The change that a record speaks of, by seq.
+	foul     []error
+}
+
+func newMatch(records []audit.Event, truth Truth) *match {
+	m := &match{
+		truth: truth, records: records, index: map[key][]int{},
+		accounts: make([]account, len(truth.Changes)), of: map[uint64]int{},
+	}
+	for i, c := range truth.Changes {
+		k := key{c.Path, c.Op}
+		m.index[k] = append(m.index[k], i)
+	}
+	m.matchAll()
+	return m
+}
+
+func (m *match) violate(guarantee error, format string, args ...any) {
+	m.foul = append(m.foul, fmt.Errorf("%w: %s", guarantee, fmt.Sprintf(format, args...)))
+}
+
+// matchAll lets those records choose first that know most.
+func (m *match) matchAll() {
+	var changes []audit.Event
+	for _, e := range m.records {
+		if e.Kind == audit.KindChange && e.Op != audit.OpChildrenChanged {
+			changes = append(changes, e)
+		}
+	}
+	slices.SortStableFunc(changes, func(a, b audit.Event) int { return cmp.Compare(vagueness(a), vagueness(b)) })
+	for _, e := range changes {
+		i, ok := m.find(e)
+		if !ok {
+			m.violate(ErrCommitted, "%s", describe(e))
+			continue
+		}
+		m.accounts[i] = recorded
+		m.of[e.Seq] = i
+	}
+	for _, e := range changes {
+		m.collapse(e)
+	}
+}
+
+func vagueness(e audit.Event) int {
+	v := 0
+	if e.Zxid == 0 {
+		v += 4
+	}
+	if e.Czxid == 0 {
+		v += 2
+	}
+	if counterOf(e) == nil {
+		v++
+	}
+	return v
+}
+
+// counterOf is the counter that a record says was moved.
+func counterOf(e audit.Event) *int32 {
+	switch e.Op {
+	case audit.OpDataChanged:
+		return e.Version
+	case audit.OpACLChanged:
+		return e.Aversion
+	}
+	return new(int32(0))
+}
+
+// find returns the first change, not recorded yet, that e can speak of.
+func (m *match) find(e audit.Event) (int, bool) {
+	after, until := bracket(e)
+	candidates := m.index[key{e.Path, e.Op}]
+	from := sort.Search(len(candidates), func(n int) bool { return m.truth.Changes[candidates[n]].Zxid > after })
+	for _, i := range candidates[from:] {
+		c := m.truth.Changes[i]
+		if c.Zxid > until {
+			break
+		}
+		if m.accounts[i] == recorded {
+			continue
+		}
+		if e.Czxid != 0 && c.Czxid != e.Czxid {
+			continue
+		}
+		if n := counterOf(e); n != nil && *n != c.Counter {
+			continue
+		}
+		return i, true
+	}
+	return 0, false
+}
+
+// collapse marks the changes that e counts beside its own: those of the same
+// counter just before it.
+func (m *match) collapse(e audit.Event) {
+	own, ok := m.of[e.Seq]
+	if !ok || e.Collapsed == 0 {
+		return
+	}
+	c := m.truth.Changes[own]
+	left := e.Collapsed
+	candidates := m.index[key{e.Path, e.Op}]
+	at, _ := slices.BinarySearch(candidates, own)
+	for _, i := range slices.Backward(candidates[:at]) {
+		if left == 0 || m.truth.Changes[i].Czxid != c.Czxid || m.accounts[i] != open {
+			break
+		}
+		m.accounts[i] = counted
+		left--
+	}
+	if left > 0 {
+		m.violate(ErrCommitted, "%s counts %d changes too many", describe(e), left)
+	}
+}
+
+// bracket returns the zxids between which the record's change lies: after the
+// first and at or before the second.
+func bracket(e audit.Event) (after, until audit.Zxid) {
+	switch {
+	case e.Zxid != 0:
+		return e.Zxid - 1, e.Zxid
+	case e.ZxidAfter != nil && e.ZxidUntil != nil:
+		return *e.ZxidAfter, *e.ZxidUntil
+	}
+	return 0, 0
+}
+
+func describe(e audit.Event) string {
+	after, until := bracket(e)
+	place := fmt.Sprintf("after %s until %s", after, until)
+	if e.Zxid != 0 {
+		place = e.Zxid.String()
+	}
+	return fmt.Sprintf("record %d: %s %s czxid %s, %s", e.Seq, e.Op, e.Path, e.Czxid, place)
+}
+
+func (c Change) String() string {
+	return fmt.Sprintf("%s: %s %s czxid %s counter %d", c.Zxid, c.Op, c.Path, c.Czxid, c.Counter)
+}

@@ -1,0 +1,50 @@
+package guarantee
+
+import (
+	"errors"
+
+	"zkwarden/audit"
+)
+
+// The guarantees. Every violation wraps one of them.
+var (
+	ErrAccounted = errors.New("accounted: a committed change is neither recorded nor counted nor in a declared gap")
+	ErrOrdered   = errors.New("ordered: records with a zxid do not stand in commit order")
+	ErrUnique    = errors.New("unique: one change has two ids, or one id two records")
+	ErrResumable = errors.New("resumable: what was durable is gone, or came back as something else")
+	ErrCommitted = errors.New("committed: a record tells of a change that never happened")
+	ErrHonest    = errors.New("honest: a record claims to know what is not so")
+	ErrProgress  = errors.New("progress: a checkpoint promised that nothing else had changed")
+)
+
+// Change is one committed change of one znode. Creation and deletion of a
+// child are changes of the child.
+type Change struct {
+	Zxid  audit.Zxid
+	Op    audit.Op // Created, data_changed, acl_changed or deleted.
+	Path  string
+	Czxid audit.Zxid // The incarnation that changed.
+	Birth int        // How many before it the same transaction had created at the path.
+
+	// Counter is what the operation moved, after it: version or aversion; zero
+	// for creation and deletion. Version is the data version that it left.
+	Counter, Version int32
+
+	Data    []byte // After a creation or data change; nil for null data.
+	Owner   audit.SessionID
+	Parent  audit.Zxid // Czxid of the parent's incarnation.
+	Ordered bool       // Whether its place within its transaction is certain.
+}
+
+// Truth is everything that happened below the roots of a policy that records
+// contents, from before the first record on.
+type Truth struct {
+	Ensemble   string
+	Generation uint64
+	Changes    []Change // In commit order.
+	// Exact says that the server's notifications carry zxids (3.9 and newer).
+	Exact bool
+	// OneShot says that the records were made by one-shot watches, which count
+	// what happens between two of them.
+	OneShot bool
+}

@@ -1,0 +1,265 @@
+package app
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+
+	"zkwarden/audit"
+	"zkwarden/audit/guarantee"
+	"zkwarden/internal/zktest"
+)
+
+const (
+	// modelEnv is how long TestModel goes on, two minutes by default.
+	modelEnv = "ZKWARDEN_MODEL"
+	// seedEnv repeats the choices of a run that failed.
+	seedEnv = "ZKWARDEN_SEED"
+
+	modelRound = 10 * time.Second
+)
+
+// Random histories with faults against a real ensemble: what its members' logs
+// say happened is held against what the journal says.
+func TestModel(t *testing.T) {
+	duration, seed := modelSettings(t)
+	t.Logf("%s=%d repeats this run's choices", seedEnv, seed)
+	ensemble := zktest.Start(t, zktest.Options{Servers: 3, Config: map[string]string{"extendedTypesEnabled": "true", "znode.container.checkIntervalMs": "500"}})
+	end := time.Now().Add(duration)
+	for round := 0; round == 0 || time.Now().Before(end); round++ {
+		name := fmt.Sprintf("round %d seed %d", round, seed+uint64(round))
+		ok := t.Run(name, func(t *testing.T) {
+			modelRoundOf(t, ensemble, fmt.Sprintf("/model-%d", round), seed+uint64(round))
+		})
+		if !ok {
+			return
+		}
+	}
+}
+
+func modelSettings(t *testing.T) (time.Duration, uint64) {
+	t.Helper()
+	duration, seed := 2*time.Minute, uint64(time.Now().UnixNano())
+	if text := os.Getenv(modelEnv); text != "" {
+		var err error
+		if duration, err = time.ParseDuration(text); err != nil {
+			t.Fatalf("%s: %v", modelEnv, err)
+		}
+	}
+	if text := os.Getenv(seedEnv); text != "" {
+		var err error
+		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatalf("%s: %v", seedEnv, err)
+		}
+	}
+	return duration, seed
+}
+
+// modelAuditor is an auditor in a process of its own, which can be killed.
+type modelAuditor struct {
+	t      *testing.T
+	spec   childSpec
+	cmd    *exec.Cmd
+	stdout *records
+	seen   []string // Lines that were on stdout before the last kill.
+}
+
+func (a *modelAuditor) start() {
+	spec, err := json.Marshal(a.spec)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	a.stdout = newRecords()
+	a.cmd = exec.CommandContext(a.t.Context(), os.Args[0])
+	a.cmd.Env = append(os.Environ(), childEnv+"="+string(spec))
+	a.cmd.Stdout, a.cmd.Stderr = a.stdout, &lineLog{t: a.t}
+	if err := a.cmd.Start(); err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+func (a *modelAuditor) kill() {
+	_ = a.cmd.Process.Kill()
+	_ = a.cmd.Wait() // It was killed.
+	a.seen = append(a.seen, a.stdout.lines...)
+}
+
+func (a *modelAuditor) stop() {
+	if err := a.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		a.t.Error(err)
+	}
+	if err := a.cmd.Wait(); err != nil {
+		a.t.Errorf("stop: %v", err)
+	}
+	a.seen = append(a.seen, a.stdout.lines...)
+}
+
+// modelRoundOf makes one history below root and judges its journal.
+func modelRoundOf(t *testing.T, ensemble *zktest.Ensemble, root string, seed uint64) {
+	rng := rand.New(rand.NewPCG(seed, 0))
+	admin := client(t, ensemble.Addrs()...)
+	mustCreate(t, admin, root, "", 0)
+
+	far := &hook{up: true}
+	endpoint := httptest.NewServer(far)
+	t.Cleanup(endpoint.Close)
+	f := &faults{t: t, rng: rng, ensemble: ensemble, hook: far}
+	var addrs []string
+	for _, n := range rng.Perm(len(ensemble.Servers())) {
+		proxy, err := zktest.NewProxy(ensemble.Addrs()[n])
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = proxy.Close() })
+		f.proxies = append(f.proxies, proxy)
+		addrs = append(addrs, proxy.Addr())
+	}
+	f.auditor = &modelAuditor{t: t, spec: childSpec{Dir: t.TempDir(), Addrs: addrs, Path: root, Webhook: endpoint.URL}}
+	f.auditor.start()
+	t.Cleanup(func() { _ = f.auditor.cmd.Process.Kill(); _ = f.auditor.cmd.Wait() })
+	f.auditor.stdout.await(t, "first sync", isControl(audit.ControlBaseline))
+
+	runModel(f, root, ensemble.Addrs(), seed)
+	settleModel(t, f, admin, root)
+	judgeModel(t, f, root)
+}
+
+// runModel lets writers write and things break for a while.
+func runModel(f *faults, root string, addrs []string, seed uint64) {
+	stop := make(chan struct{})
+	var writers sync.WaitGroup
+	for n := range 4 {
+		w := &modelWriter{rng: rand.New(rand.NewPCG(seed, uint64(n+1))), conn: client(f.t, addrs...), root: root}
+		writers.Go(func() { w.run(stop) })
+	}
+	writers.Go(func() {
+		rng := rand.New(rand.NewPCG(seed, 99))
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				modelSession(rng, root, addrs)
+			}
+		}
+	})
+	for end := time.Now().Add(modelRound); time.Now().Before(end); {
+		f.wait(f.some(time.Second))
+		f.next()
+	}
+	close(stop)
+	writers.Wait()
+}
+
+// settleModel returns when the auditor has told of everything.
+func settleModel(t *testing.T, f *faults, admin *zk.Conn, root string) {
+	f.settle()
+	var last audit.Zxid
+	for try := 0; last == 0; try++ {
+		path := fmt.Sprintf("%s/final-%d", root, try)
+		if _, err := admin.Create(path, nil, 0, zk.WorldACL(zk.PermAll)); err != nil {
+			continue
+		}
+		_, stat, err := admin.Exists(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		last = audit.Zxid(stat.Czxid)
+	}
+	f.auditor.stdout.await(t, "checkpoint behind the last change", func(e audit.Event) bool {
+		return e.Kind == audit.KindCheckpoint && e.Zxid >= last && e.ACLZxid >= last
+	})
+	f.auditor.stop()
+}
+
+func judgeModel(t *testing.T, f *faults, root string) {
+	lines := journalLines(t, f.auditor.spec.Dir)
+	events := decodeAll(t, lines)
+	truth := truth(t, f.ensemble, root)
+	foul := guarantee.Check(events, truth)
+	foul = append(foul, guarantee.Resumable(f.auditor.seen, lines)...)
+	if missing := missingFrom(f.hook.received(), lines); missing != "" {
+		t.Errorf("the webhook never had %s", missing)
+	}
+	inexact := 0
+	for _, e := range events {
+		if e.Kind == audit.KindChange && !*e.Exact {
+			inexact++
+		}
+	}
+	t.Logf("%d changes, %d records of them, %d inexact", len(truth.Changes), len(changesOf(events)), inexact)
+	for _, err := range foul[:min(len(foul), 20)] {
+		t.Error(err)
+	}
+	if len(foul) > 0 {
+		keepModel(t, f, truth)
+	}
+}
+
+// missingFrom returns the first line that was not received.
+func missingFrom(received, lines []string) string {
+	have := map[string]bool{}
+	for _, line := range received {
+		have[line] = true
+	}
+	i := slices.IndexFunc(lines, func(line string) bool { return !have[line] })
+	if i < 0 {
+		return ""
+	}
+	return lines[i]
+}
+
+// keepModel leaves what a look at the failure needs.
+func keepModel(t *testing.T, f *faults, truth guarantee.Truth) {
+	dir, err := os.MkdirTemp("", "zkwarden-model-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(filepath.Join(dir, "audit"), os.DirFS(f.auditor.spec.Dir)); err != nil {
+		t.Error(err)
+	}
+	var b strings.Builder
+	for _, c := range truth.Changes {
+		fmt.Fprintf(&b, "%s size %d owner %s\n", c, len(c.Data), c.Owner)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "truth"), []byte(b.String()), 0o600); err != nil {
+		t.Error(err)
+	}
+	t.Logf("journal and truth are kept in %s", dir)
+}
+
+// lineLog shows what a child logs when the test fails.
+type lineLog struct{ t *testing.T }
+
+func (l *lineLog) Write(p []byte) (int, error) {
+	l.t.Logf("auditor: %s", strings.TrimSuffix(string(p), "\n"))
+	return len(p), nil
+}
+
+func (h *hook) set(up bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.up = up
+}
+
+func (h *hook) received() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.lines)
+}
+
+var _ http.Handler = (*hook)(nil)
