@@ -6,6 +6,8 @@ import (
 	"maps"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"zkwarden/internal/fourletter"
 )
@@ -175,4 +177,21 @@ func TestMembersFromTheZnode(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The session that reading the znode takes is two writes of the ensemble.
+func TestZnodeIsReadSeldom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all := servers{"zk-1:2181": says("leader", "0x1")}
+		all["zk-1:2181"][fourletter.Conf] = "conf is not executed because it is not in the whitelist."
+		znode := &configZnode{text: "server.1=zk-1:2888:3888:participant;0.0.0.0:2181\nversion=0"}
+		e := startEnsemble(t, EnsembleOptions{Client: whitelisted{all}, Config: znode})
+		for range 40 { // For twenty minutes.
+			wants(t, pageOfEnsemble(t, e), "members 1")
+			time.Sleep(30 * time.Second)
+		}
+		if znode.asked != 2 {
+			t.Errorf("read %d times, want once in ten minutes", znode.asked)
+		}
+	})
 }

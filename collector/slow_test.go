@@ -102,7 +102,19 @@ func TestHungMntrStarvesNobody(t *testing.T) {
 	})
 }
 
-// So does a hung srvr, and where both hang ruok still tells that the server is up.
+// When mntr and srvr disagree, it serves nobody, and what is kept from before is
+// out of date.
+func TestNothingIsKeptOfAServerThatServesNobody(t *testing.T) {
+	server := &slow{replies: script{fourletter.Mntr: mntrText, fourletter.Srvr: srvrText, fourletter.Wchs: wchsText}}
+	c := start(t, Options{Client: server})
+	wants(t, get(t, c, ""), "zookeeper_data_watches 4")
+	server.set(fourletter.Mntr, notServing)
+	page := get(t, c, "")
+	only(t, page, NotServing)
+	lacks(t, page, "zookeeper_data_watches")
+}
+
+// Where mntr and srvr both hang, ruok still tells that the server is up.
 func TestRuokWhereAllElseHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &slow{
