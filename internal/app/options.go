@@ -13,6 +13,7 @@ import (
 	"github.com/go-kit/log"
 	"github.com/prometheus/exporter-toolkit/web"
 
+	"zkwarden/audit/journal"
 	"zkwarden/audit/policy"
 	"zkwarden/collector"
 	"zkwarden/internal/fourletter"
@@ -62,6 +63,7 @@ type Audit struct {
 	Level         policy.Level
 	Dir           string
 	DigestKeyFile string // Empty: generated in Dir.
+	Journal       journal.Limits
 }
 
 func (a Audit) enabled() bool { return len(a.Paths) > 0 }
@@ -92,6 +94,9 @@ func (o *Options) Validate() error {
 	}
 	if o.Audit.Dir == "" {
 		return errors.New("auditing needs --audit.dir")
+	}
+	if err := o.Audit.Journal.Validate(); err != nil {
+		return err
 	}
 	_, err := policy.ForPaths(o.Audit.Paths, o.Audit.Level, nil)
 	return err
