@@ -37,6 +37,9 @@ func (r *Recorder) commit(ctx context.Context) error {
 		return err
 	}
 	r.moved = false
+	if r.Committed != nil {
+		r.Committed(r.place.Seq)
+	}
 	return nil
 }
 

@@ -38,8 +38,12 @@ type Options struct {
 	Logger   log.Logger
 	Registry prometheus.Registerer
 
-	CheckpointInterval time.Duration // One minute by default.
-	Now                func() time.Time
+	CheckpointInterval time.Duration    // One minute by default.
+	Now                func() time.Time // time.Now by default.
+
+	// Committed, if not nil, is told through which record of the journal the
+	// mirror is durable: only what lies behind would have to be replayed.
+	Committed func(seq uint64)
 }
 
 // Recorder turns observations into events. Its state belongs to the goroutine

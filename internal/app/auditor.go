@@ -52,7 +52,7 @@ func openAuditor(ctx context.Context, o Options, dialer *fourletter.Dialer, reg 
 	var err error
 	a.journal, err = journal.Open(journal.Options{
 		Dir: o.Audit.Dir, Logger: o.Logger, Registerer: reg,
-		Ensemble: o.Audit.Ensemble, Recorder: o.Audit.Recorder,
+		Ensemble: o.Audit.Ensemble, Recorder: o.Audit.Recorder, Limits: o.Audit.Journal,
 	})
 	if err != nil {
 		return nil, err
@@ -82,7 +82,8 @@ func (a *auditor) open(ctx context.Context, o Options, dialer *fourletter.Dialer
 		Ensemble: o.Audit.Ensemble, Recorder: o.Audit.Recorder,
 		Policy: a.policy, Mirror: a.mirror, Place: place,
 		Journal: a.journal, Chain: a.journal.ChainID(), Head: head,
-		Logger: o.Logger, Registry: reg,
+		Committed: a.journal.Keep,
+		Logger:    o.Logger, Registry: reg,
 	})
 	if err != nil {
 		return err
