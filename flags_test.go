@@ -49,6 +49,8 @@ var samples = map[string][]string{
 	"audit.level":                        {"metadata"},
 	"audit.dir":                          {"/var/lib/zkwarden"},
 	"audit.digest-key-file":              {"key"},
+	"audit.sweep-interval":               {"1h"},
+	"audit.checkpoint-interval":          {"5s"},
 	"sink.webhook.url":                   {"http://127.0.0.1:1/"},
 	"sink.webhook.http-config-file":      {"http.yml"},
 	"sink.webhook.format":                {"array"},

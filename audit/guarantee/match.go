@@ -100,14 +100,16 @@ func counterOf(e audit.Event) *int32 {
 	return new(int32(0))
 }
 
-// find returns the first change, not recorded yet, that e can speak of.
-func (m *match) find(e audit.Event) (int, bool) {
+// find returns the first change, not recorded yet, that e can speak of. Where
+// one transaction made the same change several times, a record without a zxid
+// speaks of the last: only that has left anything to be found.
+func (m *match) find(e audit.Event) (found int, ok bool) {
 	after, until := bracket(e)
 	candidates := m.index[key{e.Path, e.Op}]
 	from := sort.Search(len(candidates), func(n int) bool { return m.truth.Changes[candidates[n]].Zxid > after })
 	for _, i := range candidates[from:] {
 		c := m.truth.Changes[i]
-		if c.Zxid > until {
+		if c.Zxid > until || ok && c.Zxid != m.truth.Changes[found].Zxid {
 			break
 		}
 		if m.accounts[i] == recorded {
@@ -119,9 +121,12 @@ func (m *match) find(e audit.Event) (int, bool) {
 		if n := counterOf(e); n != nil && *n != c.Counter {
 			continue
 		}
-		return i, true
+		found, ok = i, true
+		if e.Zxid != 0 {
+			break
+		}
 	}
-	return 0, false
+	return found, ok
 }
 
 // collapse marks the changes that e counts beside its own: those of the same

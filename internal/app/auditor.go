@@ -82,7 +82,7 @@ func (a *auditor) open(ctx context.Context, o Options, dialer *fourletter.Dialer
 		Ensemble: o.Audit.Ensemble, Recorder: o.Audit.Recorder,
 		Policy: a.policy, Mirror: a.mirror, Place: place,
 		Journal: a.journal, Chain: a.journal.ChainID(), Head: head,
-		Committed: a.journal.Keep,
+		Committed: a.journal.Keep, CheckpointInterval: o.Audit.CheckpointInterval,
 		Logger:    o.Logger, Registry: reg,
 	})
 	if err != nil {
@@ -98,7 +98,7 @@ func (a *auditor) open(ctx context.Context, o Options, dialer *fourletter.Dialer
 	}
 	a.source = watch.New(watch.Options{
 		Servers: o.ZooKeeper.Addresses, SessionTimeout: sessionTimeout, Timeout: o.ZooKeeper.Timeout,
-		Dial: dialer.DialContext, Logger: o.Logger, Registry: reg,
+		Dial: dialer.DialContext, SweepInterval: o.Audit.SweepInterval, Logger: o.Logger, Registry: reg,
 	})
 	a.sinks, err = openSinks(o, a.journal, reg)
 	return err

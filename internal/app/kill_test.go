@@ -41,6 +41,7 @@ func childMain() int {
 		return 1
 	}
 	o := auditOptions(spec.Dir, os.Stdout, spec.Addrs, spec.Path)
+	o.Audit.SweepInterval, o.Audit.CheckpointInterval = time.Second, 500*time.Millisecond
 	if spec.Webhook != "" {
 		o.Audit.Webhook = Webhook{URL: spec.Webhook, Format: webhook.FormatLines, Timeout: 5 * time.Second}
 	}

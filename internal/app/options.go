@@ -66,8 +66,12 @@ type Audit struct {
 	Level         policy.Level
 	Dir           string
 	DigestKeyFile string // Empty: generated in Dir.
-	Webhook       Webhook
-	Journal       journal.Limits
+
+	SweepInterval      time.Duration // Zero: no sweep.
+	CheckpointInterval time.Duration // Zero: the recorder's default.
+
+	Webhook Webhook
+	Journal journal.Limits
 }
 
 // Webhook is where the records are posted; without URL they are not.
