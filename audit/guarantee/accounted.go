@@ -83,22 +83,33 @@ func covered(gaps []gap, c Change) bool {
 type incarnation struct {
 	path  string
 	czxid audit.Zxid
+	birth int
 }
+
+func (c Change) incarnation() incarnation { return incarnation{c.Path, c.Czxid, c.Birth} }
+
+// family is a znode as its children know it.
+type family struct {
+	path  string
+	czxid audit.Zxid
+}
+
+func (c Change) family() family { return family{audit.Parent(c.Path), c.Parent} }
 
 // balanced: for every incarnation that lives at the end and whose birth is
 // recorded, the records' counters are the server's.
 func (m *match) balanced() {
-	versions, acls, children := map[incarnation]int64{}, map[incarnation]int64{}, map[incarnation]int64{}
+	versions, acls, children := map[incarnation]int64{}, map[incarnation]int64{}, map[family]int64{}
 	living := map[incarnation]bool{}
 	for _, c := range m.truth.Changes {
-		own := incarnation{c.Path, c.Czxid}
+		own := c.incarnation()
 		switch c.Op {
 		case audit.OpCreated:
 			living[own] = false
-			children[incarnation{audit.Parent(c.Path), c.Parent}]--
+			children[c.family()]--
 		case audit.OpDeleted:
 			delete(living, own)
-			children[incarnation{audit.Parent(c.Path), c.Parent}]--
+			children[c.family()]--
 		case audit.OpDataChanged:
 			versions[own]--
 		case audit.OpACLChanged:
@@ -120,17 +131,16 @@ func (m *match) balanced() {
 		if acls[own] > 0 {
 			m.violate(ErrAccounted, "%s of %s lives, and %+d changes of its ACL are recorded against the server's count", own.path, own.czxid, acls[own])
 		}
-		if children[own] != 0 {
-			m.violate(ErrAccounted, "%s of %s lives, and %+d changes of its children are recorded against the server's count", own.path, own.czxid, children[own])
+		if n := children[family{own.path, own.czxid}]; n != 0 {
+			m.violate(ErrAccounted, "%s of %s lives, and %+d changes of its children are recorded against the server's count", own.path, own.czxid, n)
 		}
 	}
 }
 
 // count adds what a record says to the balances.
-func (m *match) count(e audit.Event, living map[incarnation]bool, versions, acls, children map[incarnation]int64) {
-	own := incarnation{e.Path, e.Czxid}
+func (m *match) count(e audit.Event, living map[incarnation]bool, versions, acls map[incarnation]int64, children map[family]int64) {
 	if e.Op == audit.OpChildrenChanged {
-		children[own] += int64(e.Collapsed)
+		children[family{e.Path, e.Czxid}] += int64(e.Collapsed)
 		return
 	}
 	i, ok := m.of[e.Seq]
@@ -138,15 +148,15 @@ func (m *match) count(e audit.Event, living map[incarnation]bool, versions, acls
 		return
 	}
 	c := m.truth.Changes[i]
-	own.czxid = c.Czxid
+	own := c.incarnation()
 	switch e.Op {
 	case audit.OpCreated:
 		if _, lives := living[own]; lives {
 			living[own] = true
 		}
-		children[incarnation{audit.Parent(c.Path), c.Parent}]++
+		children[c.family()]++
 	case audit.OpDeleted:
-		children[incarnation{audit.Parent(c.Path), c.Parent}]++
+		children[c.family()]++
 	case audit.OpDataChanged:
 		versions[own] += 1 + int64(e.Collapsed)
 	case audit.OpACLChanged:

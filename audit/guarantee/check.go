@@ -52,7 +52,7 @@ func (m *match) unique() {
 		}
 		first[e.ID] = e.Seq
 	}
-	witnessed := map[birth]bool{}
+	witnessed := map[incarnation]bool{}
 	for _, e := range m.records {
 		i, ok := m.of[e.Seq]
 		if !ok || e.Czxid == 0 || counterOf(e) == nil {
@@ -60,7 +60,7 @@ func (m *match) unique() {
 		}
 		c := m.truth.Changes[i]
 		if e.Op == audit.OpCreated && e.Zxid != 0 {
-			witnessed[birth{c.Path, c.Czxid, c.Birth}] = true
+			witnessed[c.incarnation()] = true
 		}
 		want := audit.Identity{
 			Ensemble: m.truth.Ensemble, Generation: m.truth.Generation,
@@ -68,17 +68,10 @@ func (m *match) unique() {
 		}.ID()
 		// Who did not see the transaction cannot know that it created the path
 		// more than once.
-		if e.ID != want && (c.Birth == 0 || witnessed[birth{c.Path, c.Czxid, c.Birth}]) {
+		if e.ID != want && (c.Birth == 0 || witnessed[c.incarnation()]) {
 			m.violate(ErrUnique, "%s has the id %s, want %s", describe(e), e.ID, want)
 		}
 	}
-}
-
-// birth tells apart the lives of one path that one transaction began.
-type birth struct {
-	path  string
-	czxid audit.Zxid
-	n     int
 }
 
 // honest: what a record says is so, and it says that it is exact only when
