@@ -21,10 +21,11 @@ const (
 	// AdminServerOff asks none.
 	AdminServerOff = "off"
 
-	adminPort    = "8080"                 // admin.serverPort.
-	adminTimeout = 500 * time.Millisecond // Of all requests of one question.
-	adminRetry   = time.Minute            // How long one that didn't answer is left alone.
-	maxAdmin     = 64 << 10               // Bytes of an answer; none comes near it.
+	adminPort    = "8080"      // admin.serverPort.
+	adminTimeout = time.Second // Of all requests of one question.
+	adminRetry   = time.Second // How long one that didn't answer is left alone; it doubles,
+	adminRest    = time.Minute // up to this.
+	maxAdmin     = 64 << 10    // Bytes of an answer; none comes near it.
 )
 
 // Leadership is who leads, as one server sees it.
@@ -42,14 +43,15 @@ type Witness interface {
 
 // AdminServer is ZooKeeper's own HTTP interface, which every server has since
 // 3.5 unless it is switched off; 3.10 has it off by default. It is asked only
-// where four-letter words leave a question, and left alone for a minute after it
-// didn't answer. It is safe for concurrent use.
+// where four-letter words leave a question, and less and less often while it
+// doesn't answer. It is safe for concurrent use.
 type AdminServer struct {
 	url    string // Of the commands, without a slash at its end.
 	client *http.Client
 
-	mu    sync.Mutex
-	quiet time.Time // Until when it isn't asked.
+	mu       sync.Mutex
+	quiet    time.Time // Until when it isn't asked.
+	failures int       // In a row.
 }
 
 // NewAdminServer returns the AdminServer of the server at addr (host:port). where
@@ -98,12 +100,14 @@ func (s *AdminServer) Leader(ctx context.Context) (Leadership, error) {
 	ctx, cancel := context.WithTimeout(ctx, adminTimeout)
 	defer cancel()
 	who, err := s.leader(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if err != nil {
-		s.mu.Lock()
-		s.quiet = time.Now().Add(adminRetry)
-		s.mu.Unlock()
+		s.quiet = time.Now().Add(min(adminRest, adminRetry<<min(s.failures, 10)))
+		s.failures++
 		return Leadership{}, fmt.Errorf("ask AdminServer %s: %w", s.url, err)
 	}
+	s.failures = 0
 	return who, nil
 }
 

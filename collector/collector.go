@@ -27,7 +27,7 @@ type Asker interface {
 type Options struct {
 	Addr    string        // host:port of the server.
 	Client  Asker         // How to ask it.
-	Timeout time.Duration // For a round; each word has at least half of it. 0: DefaultTimeout.
+	Timeout time.Duration // For mntr, srvr and ruok together; Words have at least half of it from when these have told the role. 0: DefaultTimeout.
 	Logger  log.Logger
 
 	Words        []fourletter.Word // Beside mntr and srvr, asked every SlowInterval; nil: DefaultWords.

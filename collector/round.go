@@ -93,7 +93,7 @@ func (c *Collector) run(r *round) {
 			told <- o
 		})
 	}
-	late, slow, ruok := false, false, false
+	slow, ruok := false, false
 	askRuok := func() {
 		if !ruok && ctx.Err() == nil && !r.view().up() {
 			ruok = true
@@ -106,10 +106,9 @@ func (c *Collector) run(r *round) {
 			waiting--
 			if state := o.state(); !slow && state.Serving() {
 				slow = true
-				c.askSlow(ctx, r, &asked, lastKnown{state, o.said.version}, !late)
+				c.askSlow(ctx, r, &asked, lastKnown{state, o.said.version})
 			}
 		case <-half.C:
-			late = true
 			askRuok()
 		}
 	}

@@ -54,10 +54,14 @@ func (last kept) due(interval time.Duration) time.Time {
 
 // askSlow puts the outcomes of the slow words: those that are kept, and within
 // asked fresh ones of words that are due, or whose last is from before the server
-// changed its role or version. When it is too late in the round, the words that
-// are due wait for the next: what would become of them in the rest of the time
-// says nothing.
-func (c *Collector) askSlow(ctx context.Context, r *round, asked *sync.WaitGroup, now lastKnown, inTime bool) {
+// changed its role or version.
+func (c *Collector) askSlow(ctx context.Context, r *round, asked *sync.WaitGroup, now lastKnown) {
+	// A server that takes long to tell what it is leaves the words time all the
+	// same: what would become of them in the rest of it says nothing.
+	end := time.Now().Add(c.options.Timeout / 2)
+	if rest, ok := ctx.Deadline(); ok && rest.After(end) {
+		end = rest
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, word := range c.options.Words {
@@ -67,14 +71,19 @@ func (c *Collector) askSlow(ctx context.Context, r *round, asked *sync.WaitGroup
 			// dirs came with 3.5.1; before, it is no word at all.
 		case ok && last.of == now && time.Now().Before(last.due(c.options.SlowInterval)):
 			r.put(last.outcome)
-		case inTime:
-			asked.Go(func() {
-				o := c.ask(ctx, word, now.version)
-				r.put(o)
-				c.mu.Lock()
-				defer c.mu.Unlock()
-				c.kept[word] = c.kept[word].after(o, now)
-			})
+		default:
+			asked.Go(func() { c.askOne(r, word, now, end) })
 		}
 	}
+}
+
+// askOne asks a slow word, keeps its outcome and puts it.
+func (c *Collector) askOne(r *round, word fourletter.Word, now lastKnown, end time.Time) {
+	ctx, cancel := context.WithDeadline(c.ctx, end)
+	defer cancel()
+	o := c.ask(ctx, word, now.version)
+	r.put(o)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.kept[word] = c.kept[word].after(o, now)
 }
