@@ -128,6 +128,8 @@ func (f *flags) runFlags() {
 		Default("data/").StringVar(&f.run.Audit.Dir)
 	c.Flag("audit.digest-key-file", "File with the hexadecimal key of content digests; generated in the audit directory by default.").PlaceHolder("FILE").
 		StringVar(&f.run.Audit.DigestKeyFile)
+	c.Flag("audit.checkpoint-interval", "How often a record says how far everything that changed is recorded.").
+		Default("1m").DurationVar(&f.run.Audit.CheckpointInterval)
 }
 
 func (f *flags) treeFlags() {

@@ -48,6 +48,7 @@ var samples = map[string][]string{
 	"audit.level":                        {"metadata"},
 	"audit.dir":                          {"/var/lib/zkwarden"},
 	"audit.digest-key-file":              {"key"},
+	"audit.checkpoint-interval":          {"5m"},
 	"stat":                               {"true"},
 	"depth":                              {"2"},
 	"json":                               {"true"},

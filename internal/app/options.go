@@ -62,6 +62,8 @@ type Audit struct {
 	Level         policy.Level
 	Dir           string
 	DigestKeyFile string // Empty: generated in Dir.
+
+	CheckpointInterval time.Duration // Of the records that say how far everything is known.
 }
 
 func (a Audit) enabled() bool { return len(a.Paths) > 0 }
@@ -92,6 +94,9 @@ func (o *Options) Validate() error {
 	}
 	if o.Audit.Dir == "" {
 		return errors.New("auditing needs --audit.dir")
+	}
+	if o.Audit.CheckpointInterval < 0 {
+		return fmt.Errorf("checkpoint interval %s is negative", o.Audit.CheckpointInterval)
 	}
 	_, err := policy.ForPaths(o.Audit.Paths, o.Audit.Level, nil)
 	return err
