@@ -142,7 +142,7 @@ func (f *flags) auditFlags(c *kingpin.CmdClause) {
 		StringVar(&f.run.Audit.DigestKeyFile)
 	c.Flag("audit.sweep-interval", "How often every watched znode is compared with the last known state, which finds changes of ACLs; 0 turns it off.").
 		Default("10m").DurationVar(&f.run.Audit.SweepInterval)
-	c.Flag("audit.checkpoint-interval", "How often a record says up to where nothing else changed.").
+	c.Flag("audit.checkpoint-interval", "How often a record says how far everything that changed is recorded.").
 		Default("1m").DurationVar(&f.run.Audit.CheckpointInterval)
 	c.Flag("sink.webhook.url", "Post the audit records to this URL, too.").PlaceHolder("URL").StringVar(&f.run.Audit.Webhook.URL)
 	c.Flag("sink.webhook.http-config-file", "File with credentials, TLS and proxy for it, in the format of Prometheus' http_config.").PlaceHolder("FILE").

@@ -68,7 +68,7 @@ type Audit struct {
 	DigestKeyFile string // Empty: generated in Dir.
 
 	SweepInterval      time.Duration // Zero: no sweep.
-	CheckpointInterval time.Duration // Zero: the recorder's default.
+	CheckpointInterval time.Duration // Of the records that say how far everything is known; zero: the recorder's default.
 
 	Webhook Webhook
 	Journal journal.Limits
@@ -112,6 +112,9 @@ func (o *Options) Validate() error {
 	}
 	if o.Audit.Dir == "" {
 		return errors.New("auditing needs --audit.dir")
+	}
+	if o.Audit.CheckpointInterval < 0 {
+		return fmt.Errorf("checkpoint interval %s is negative", o.Audit.CheckpointInterval)
 	}
 	if err := o.Audit.Journal.Validate(); err != nil {
 		return err
