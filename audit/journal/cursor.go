@@ -8,10 +8,15 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"sync/atomic"
+
+	"github.com/go-kit/log/level"
 
 	"zkwarden/audit"
 )
+
+const cursorPrefix = "cursor-"
 
 const (
 	batchLines = 512     // Lines that Next returns at most.
@@ -37,24 +42,25 @@ type Cursor struct {
 
 // OpenCursor opens the cursor of that name, which becomes the label "sink" of
 // its metrics: lowercase letters, digits, hyphens and underscores. A new one
-// begins before the first record. The place of an old one is checked: the
-// error is a [*BrokenError] when no line with its seq and hash is in the
-// journal. The caller closes the cursor before the journal.
+// begins before the first record that is kept. The place of an old one is
+// checked: the error is a [*BrokenError] when no line with its seq and hash is
+// in the journal, unless retention has removed that line. The caller closes
+// the cursor before the journal.
 func (j *Journal) OpenCursor(name string) (*Cursor, error) {
-	if !regexp.MustCompile(`^[a-z0-9_-]{1,64}$`).MatchString(name) {
+	if !isCursorName(name) {
 		return nil, fmt.Errorf("open cursor %q: the name may have lowercase letters, digits, - and _", name)
 	}
 	j.mu.Lock()
 	_, used := j.cursors[name]
-	end := j.durable
+	begin, end := j.beginning(), j.durable
 	if !used {
-		j.cursors[name] = &Cursor{} // Keeps the name while the journal is read, without the mutex.
+		j.cursors[name] = &Cursor{} // Keeps the name, and all records, while the journal is read without the mutex.
 	}
 	j.mu.Unlock()
 	if used {
 		return nil, fmt.Errorf("open cursor %q: it is open already", name)
 	}
-	c, err := openCursor(j, name, end)
+	c, err := openCursor(j, name, begin, end)
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if err != nil {
@@ -62,15 +68,49 @@ func (j *Journal) OpenCursor(name string) (*Cursor, error) {
 		return nil, fmt.Errorf("open cursor %q: %w", name, err)
 	}
 	j.cursors[name] = c
+	delete(j.parked, name)
 	j.metrics.sinkErrors.WithLabelValues(name) // Counts from 0 on.
+	j.metrics.sinkLost.WithLabelValues(name)
 	return c, nil
 }
 
-func openCursor(j *Journal, name string, end position) (*Cursor, error) {
-	path := filepath.Join(j.dir, "cursor-"+name)
+func isCursorName(name string) bool { return regexp.MustCompile(`^[a-z0-9_-]{1,64}$`).MatchString(name) }
+
+// cursorNames returns the names of the cursors that have a file in dir.
+func cursorNames(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("list cursors: %w", err)
+	}
+	var names []string
+	for _, entry := range entries {
+		if name, ok := strings.CutPrefix(entry.Name(), cursorPrefix); ok && isCursorName(name) {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+// readCursors returns how far each cursor with a file in dir is. One that
+// cannot be read holds on to everything.
+func readCursors(dir string) (map[string]uint64, error) {
+	names, err := cursorNames(dir)
+	if err != nil {
+		return nil, err
+	}
+	acked := make(map[string]uint64, len(names))
+	for _, name := range names {
+		at, _ := readMark(filepath.Join(dir, cursorPrefix+name))
+		acked[name] = at.seq
+	}
+	return acked, nil
+}
+
+func openCursor(j *Journal, name string, begin mark, end position) (*Cursor, error) {
+	path := filepath.Join(j.dir, cursorPrefix+name)
 	file, at, err := openMarkFile(path)
 	if errors.Is(err, os.ErrNotExist) {
-		at = mark{hash: noHash}
+		at = begin
 		file, err = createMarkFile(path, at)
 	}
 	if err != nil {
@@ -80,7 +120,13 @@ func openCursor(j *Journal, name string, end position) (*Cursor, error) {
 		err := &BrokenError{File: path, Seq: at.seq, Problem: fmt.Sprintf("the journal ends at seq %d", end.seq)}
 		return nil, errors.Join(err, file.close())
 	}
-	w, err := openWalker(j.dir, at.seq, end)
+	if at.seq < begin.seq {
+		// What was lost has its gap record; or it was acknowledged, and a power
+		// cut has set the file back.
+		level.Warn(j.logger).Log("msg", "sink goes on behind the records that retention removed", "sink", name, "from", at.seq+1, "to", begin.seq)
+		at = begin
+	}
+	w, err := openWalker(j.dir, at.seq, begin, end)
 	if err != nil {
 		return nil, errors.Join(err, file.close())
 	}
@@ -108,11 +154,17 @@ func (c *Cursor) Next(ctx context.Context) ([]audit.Line, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.overtaken() {
+		return c.skip(ctx)
+	}
 	c.buf, c.batch = c.buf[:0], c.batch[:0]
 	for len(c.batch) < batchLines && len(c.buf) < batchBytes {
 		line, err := c.walker.next(end)
 		if errors.Is(err, io.EOF) {
 			break
+		}
+		if err != nil && len(c.batch) == 0 && c.overtaken() {
+			return c.skip(ctx)
 		}
 		if err != nil && len(c.batch) > 0 {
 			break // What came before is good, and the next call finds the error again.
@@ -144,6 +196,30 @@ func (c *Cursor) await(ctx context.Context) (position, error) {
 	return j.durable, nil
 }
 
+// overtaken says whether the next line was removed by the hard retention size.
+func (c *Cursor) overtaken() bool {
+	c.journal.mu.Lock()
+	defer c.journal.mu.Unlock()
+	return c.walker.last().seq < c.journal.begin.seq
+}
+
+// skip goes on with the first record that is kept. The file follows with the
+// next Ack: until then a crash would only repeat this.
+func (c *Cursor) skip(ctx context.Context) ([]audit.Line, error) {
+	j := c.journal
+	j.mu.Lock()
+	begin, end := j.begin, j.durable
+	j.mu.Unlock()
+	w, err := openWalker(j.dir, begin.seq, begin, end)
+	if err != nil {
+		return nil, fmt.Errorf("read journal behind what retention removed: %w", err)
+	}
+	c.walker.close()
+	c.walker, c.unacked = w, c.unacked[:0]
+	c.acked.Store(begin.seq)
+	return c.Next(ctx)
+}
+
 // Ack implements [audit.Cursor]. Lines that were acknowledged before may be
 // named again, those that were not returned may not. The place is in the page
 // cache when Ack returns, so that it outlives the process; a power cut may
@@ -169,6 +245,7 @@ func (c *Cursor) Ack(seq uint64) error {
 func (c *Cursor) Close() error {
 	c.journal.mu.Lock()
 	delete(c.journal.cursors, c.name)
+	c.journal.parked[c.name] = c.acked.Load()
 	c.journal.mu.Unlock()
 	c.walker.close()
 	return c.file.close()

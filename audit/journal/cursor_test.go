@@ -143,10 +143,10 @@ func TestCursorLimits(t *testing.T) {
 }
 
 func TestCursorFile(t *testing.T) {
-	dir, text := journalOf(t, 12)
-	split(t, dir, 5, 8)
+	dir := segmented(t, 5, 3, 4)
+	lines := mustVerify(t, dir)
 	hash := func(seq int) string {
-		rec, err := parseLine([]byte(strings.Split(string(text), "\n")[seq-1]))
+		rec, err := parseLine([]byte(lines[seq-1]))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -17,18 +17,16 @@ import (
 	"zkwarden/audit"
 )
 
-// maxPending is how many bytes wait for the writer before Append blocks. As
-// much again can be on its way to the disk.
-const maxPending = 4 << 20
-
 // Options say where a journal is and what it writes by itself.
 type Options struct {
 	Dir        string                // Made with mode 0700 when it is missing.
 	Logger     log.Logger            // Required.
 	Registerer prometheus.Registerer // Nil registers no metrics.
+	Limits     Limits                // None by default: one segment grows for ever.
 
-	// Ensemble and Recorder are the members of these names in the repair
-	// record, and Now is the clock behind its "observed"; nil is time.Now.
+	// Ensemble and Recorder are the members of these names in the journal's
+	// own records, and Now is the clock behind their "observed"; nil is
+	// time.Now. Segments age by it too.
 	Ensemble, Recorder string
 	Now                func() time.Time
 
@@ -40,16 +38,20 @@ var _ audit.Journal = (*Journal)(nil)
 
 // Journal is an open journal. Its methods are safe for concurrent use.
 type Journal struct {
-	dir     string
-	chain   string
-	logger  log.Logger
-	metrics *metrics
-	older   int64 // Bytes in the segments before the last.
+	dir                string
+	chain              string
+	ensemble, recorder string
+	limits             Limits
+	now                func() time.Time
+	wrap               func(disk) disk
+	logger             log.Logger
+	metrics            *metrics
 
 	lock    *os.File
 	head    *markFile // The writer's.
-	file    *os.File
-	segment segment // The writer's.
+	file    *os.File  // The writer's, until it has ended.
+	segment segment   // The writer's.
+	held    string    // The writer's: what it logged last as the reason to keep old segments.
 
 	work    chan struct{} // Tells the writer that something waits or that no more will come.
 	abandon chan struct{} // Closed to make the writer give up a disk that refuses.
@@ -59,14 +61,33 @@ type Journal struct {
 	mu       sync.Mutex
 	changed  chan struct{} // Closed and replaced whenever anything below moves on.
 	last     mark          // The last record appended.
-	pending  []byte        // Lines that the writer has not taken, up to last.
+	filling  filling       // The segment that holds it.
+	queue    []group       // Lines that the writer has not taken, up to last.
+	pending  int           // Bytes in queue.
+	spare    []byte        // Room for the lines of a group.
 	durable  position
+	began    time.Time // When the segment of durable began.
 	closed   bool  // No more records are accepted.
 	finished bool  // The writer has ended: durable stays as it is.
 	err      error // Why the disk refuses, or nil.
-	cursors  map[string]*Cursor
+
+	begin   mark      // The record before the first one that is kept.
+	anchor  string    // The newest anchor appended: "<seq>:<hash>", or empty.
+	sealed  []sealed  // The segments before that of durable.
+	removal *removal  // What retention is about to remove, or nil.
+	kept    uint64    // Everything behind this seq is needed, says Keep.
+	cursors map[string]*Cursor
+	parked  map[string]uint64 // What the cursors that are not open have acknowledged.
 
 	line []byte // Room for the line being made.
+}
+
+// filling is the segment that the next record goes into, unless that begins
+// another one.
+type filling struct {
+	first uint64
+	size  int64 // Bytes appended.
+	began time.Time
 }
 
 // Open opens the journal in o.Dir, or makes one there, and starts its writer.
@@ -79,6 +100,9 @@ func Open(o Options) (*Journal, error) {
 	}
 	if o.wrap == nil {
 		o.wrap = func(d disk) disk { return d }
+	}
+	if err := o.Limits.Validate(); err != nil {
+		return nil, fmt.Errorf("open journal %s: %w", o.Dir, err)
 	}
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open journal: %w", err)
@@ -97,7 +121,7 @@ func Open(o Options) (*Journal, error) {
 	}
 	go j.write()
 	if found.torn > 0 {
-		err := j.repaired(o, found)
+		err := j.repaired(found)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("open journal %s: %w", o.Dir, err), j.Close(context.Background()))
 		}
@@ -107,15 +131,19 @@ func Open(o Options) (*Journal, error) {
 
 // newJournal makes what was found durable and ready to be continued.
 func newJournal(o Options, lock *os.File, found recovered) (*Journal, error) {
-	file, err := os.OpenFile(segmentPath(o.Dir, found.end.segment), os.O_RDWR|os.O_CREATE, 0o600)
+	file, err := openForWriting(o.Dir, found.end.segment)
 	if err != nil {
-		return nil, fmt.Errorf("open segment: %w", err)
+		return nil, err
 	}
 	// The lines behind the head may be in the page cache only, if a crash
 	// came before their fsync.
 	err = errors.Join(file.Sync(), syncDir(o.Dir), found.head.write(found.end.mark))
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("make recovered records durable: %w", err), file.Close())
+	}
+	parked, err := readCursors(o.Dir)
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
 	}
 	chain := found.chain
 	if chain == "" {
@@ -125,13 +153,16 @@ func newJournal(o Options, lock *os.File, found recovered) (*Journal, error) {
 	}
 	abandon := make(chan struct{})
 	j := &Journal{
-		dir: o.Dir, chain: chain, logger: o.Logger, older: found.older,
+		dir: o.Dir, chain: chain, ensemble: o.Ensemble, recorder: o.Recorder,
+		limits: o.Limits, now: o.Now, wrap: o.wrap, logger: o.Logger,
 		lock: lock, head: found.head, file: file,
 		segment: segment{first: found.end.segment, size: found.end.size, disk: o.wrap(file), dirty: found.torn > 0},
 		work:    make(chan struct{}, 1), done: make(chan struct{}),
 		abandon: abandon, leave: sync.OnceFunc(func() { close(abandon) }),
 		changed: make(chan struct{}), last: found.end.mark, durable: found.end,
-		cursors: map[string]*Cursor{},
+		filling: filling{first: found.end.segment, size: found.end.size, began: found.began}, began: found.began,
+		begin:   found.begin, anchor: found.anchor, sealed: found.sealed, removal: found.removal,
+		cursors: map[string]*Cursor{}, parked: parked,
 	}
 	j.metrics = newMetrics(o.Registerer, j)
 	return j, nil
@@ -139,14 +170,18 @@ func newJournal(o Options, lock *os.File, found recovered) (*Journal, error) {
 
 // repaired appends the record that notes a torn line. The writer cuts the
 // line in the same stroke, so that a crash in between repeats both.
-func (j *Journal) repaired(o Options, found recovered) error {
+func (j *Journal) repaired(found recovered) error {
 	reason := fmt.Sprintf("cut %d bytes of a torn line behind seq %d", found.torn, found.end.seq)
 	level.Warn(j.logger).Log("msg", "journal was repaired after a crash", "file", j.file.Name(), "reason", reason)
-	_, err := j.Append(context.Background(), audit.Event{
-		Kind: audit.KindControl, Control: audit.ControlRepair,
-		Ensemble: o.Ensemble, Recorder: o.Recorder, Observed: audit.AtTime(o.Now()), Reason: reason,
-	})
+	e := j.own(audit.KindControl)
+	e.Control, e.Reason = audit.ControlRepair, reason
+	_, err := j.Append(context.Background(), e)
 	return err
+}
+
+// own begins a record of the journal itself.
+func (j *Journal) own(kind audit.Kind) audit.Event {
+	return audit.Event{Kind: kind, Ensemble: j.ensemble, Recorder: j.recorder, Observed: audit.AtTime(j.now())}
 }
 
 // ChainID returns the 32 hex digits that tell this journal from any other.
@@ -165,75 +200,4 @@ func (j *Journal) Err() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.err
-}
-
-// Append implements [audit.Journal]. It fills Schema, Seq, Prev, ID where it
-// is empty, and Chain in the first record. The error is [ErrClosed] after
-// [Journal.Finish], [ErrTooLarge] for an event that fits no line, or that of
-// ctx; the event is not in the journal then.
-func (j *Journal) Append(ctx context.Context, e audit.Event) (uint64, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	err := j.await(ctx, func() bool { return j.closed || len(j.pending) < maxPending })
-	if err != nil {
-		return 0, fmt.Errorf("append to journal: %w", err)
-	}
-	if j.closed {
-		return 0, fmt.Errorf("append to journal: %w", ErrClosed)
-	}
-	e.Schema, e.Seq, e.Prev = audit.Schema, j.last.seq+1, j.last.hash
-	if e.Seq == 1 {
-		e.Chain = j.chain
-	}
-	if e.ID == "" {
-		e.ID = e.SeqID(j.chain)
-	}
-	line, hash := seal(appendEvent(j.line[:0], &e))
-	j.line = line
-	if len(line) > maxLine {
-		return 0, fmt.Errorf("append to journal: %w: %s of %.100q has %d bytes", ErrTooLarge, e.Kind, e.Path, len(line))
-	}
-	j.pending = append(append(j.pending, line...), '\n')
-	j.last = mark{seq: e.Seq, hash: hash}
-	j.wakeWriter()
-	return e.Seq, nil
-}
-
-// Flush implements [audit.Journal].
-func (j *Journal) Flush(ctx context.Context) error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	target := j.last.seq
-	err := j.await(ctx, func() bool { return j.finished || j.durable.seq >= target })
-	if err == nil && j.durable.seq < target {
-		err = ErrClosed
-	}
-	if err != nil {
-		return fmt.Errorf("flush journal %s: records %d to %d are not durable: %w", j.dir, j.durable.seq+1, target, err)
-	}
-	return nil
-}
-
-// await returns when ready, which is asked whenever something moved on. The
-// caller holds j.mu, as ready may expect.
-func (j *Journal) await(ctx context.Context, ready func() bool) error {
-	for !ready() {
-		if err := ctx.Err(); err != nil {
-			return errors.Join(err, j.err)
-		}
-		changed := j.changed
-		j.mu.Unlock()
-		select {
-		case <-changed:
-		case <-ctx.Done():
-		}
-		j.mu.Lock()
-	}
-	return nil
-}
-
-// announce wakes everyone in await. The caller holds j.mu.
-func (j *Journal) announce() {
-	close(j.changed)
-	j.changed = make(chan struct{})
 }

@@ -74,3 +74,30 @@ func change(i int) audit.Event {
 		Actor:  &audit.Actor{Session: 0x100001234560000, Client: "10.1.2.3", Confidence: "exact"},
 	}
 }
+
+// grow appends a segment of n changes behind those that j has.
+func grow(tb testing.TB, j *Journal, n int) {
+	tb.Helper()
+	rotateAt(j, 1)
+	appendEvents(tb, j, 1)
+	rotateAt(j, 0)
+	appendEvents(tb, j, n-1)
+}
+
+func rotateAt(j *Journal, size int64) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.limits.SegmentSize = size
+}
+
+// segmented makes a closed journal with segments of so many changes.
+func segmented(tb testing.TB, counts ...int) (dir string) {
+	tb.Helper()
+	dir = tb.TempDir()
+	j := newTestJournal(tb, dir)
+	for _, n := range counts {
+		grow(tb, j, n)
+	}
+	closeJournal(tb, j)
+	return dir
+}

@@ -17,9 +17,10 @@ type mark struct {
 	hash string
 }
 
-func (m mark) text() []byte {
-	return fmt.Appendf(nil, "%d:%s\n", m.seq, m.hash)
-}
+// String is the form of anchors: "<seq>:<hash>".
+func (m mark) String() string { return fmt.Sprintf("%d:%s", m.seq, m.hash) }
+
+func (m mark) text() []byte { return []byte(m.String() + "\n") }
 
 // parseMark accepts nothing but what text writes.
 func parseMark(text []byte) (mark, error) {
@@ -34,6 +35,9 @@ func parseMark(text []byte) (mark, error) {
 	}
 	return m, nil
 }
+
+// maxMarkReads bounds how often a mark that changes is read.
+const maxMarkReads = 1000
 
 // markFile is a file that holds one mark and follows it as it grows.
 type markFile struct {
@@ -60,6 +64,26 @@ func openMarkFile(path string) (*markFile, mark, error) {
 		return nil, mark{}, errors.Join(&BrokenError{File: path, Problem: err.Error()}, file.Close())
 	}
 	return &markFile{path: path, file: file, size: n}, m, nil
+}
+
+// readMark reads the mark file at path beside a process that may be writing
+// it: twice, until both answers agree.
+func readMark(path string) (mark, error) {
+	var before []byte
+	for range maxMarkReads {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return mark{}, fmt.Errorf("read mark: %w", err)
+		}
+		if m, err := parseMark(text); bytes.Equal(text, before) {
+			if err != nil {
+				return mark{}, &BrokenError{File: path, Problem: err.Error()}
+			}
+			return m, nil
+		}
+		before = text
+	}
+	return mark{}, fmt.Errorf("read mark: %s changes all the time", path)
 }
 
 // createMarkFile makes the file at path durable with m in it.

@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -11,6 +10,7 @@ import (
 type metrics struct {
 	fsync      prometheus.Histogram
 	sinkErrors *prometheus.CounterVec
+	sinkLost   *prometheus.CounterVec
 }
 
 func newMetrics(reg prometheus.Registerer, j *Journal) *metrics {
@@ -27,6 +27,10 @@ func newMetrics(reg prometheus.Registerer, j *Journal) *metrics {
 			Name: "zkwarden_sink_errors_total",
 			Help: "Deliveries that the sink, or the disk behind its cursor, did not accept. They are tried again.",
 		}, []string{"sink"}),
+		sinkLost: promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
+			Name: "zkwarden_sink_lost_records_total",
+			Help: "Records that the hard retention size removed before the sink accepted them.",
+		}, []string{"sink"}),
 	}
 }
 
@@ -36,8 +40,10 @@ func (m *metrics) fsynced(d time.Duration) { m.fsync.Observe(d.Seconds()) }
 // scrape belong to one moment: head_seq and head_check together make
 // Prometheus a witness of the chain, and mean nothing apart.
 type state struct {
-	journal                                               *Journal
-	headSeq, headCheck, bytes, writable, sinkSeq, sinkLag *prometheus.Desc
+	journal                               *Journal
+	headSeq, headCheck, firstSeq          *prometheus.Desc
+	bytes, segments                       *prometheus.Desc
+	writable, sinkSeq, sinkLag            *prometheus.Desc
 }
 
 func newState(j *Journal) *state {
@@ -48,6 +54,8 @@ func newState(j *Journal) *state {
 		journal:   j,
 		headSeq:   desc("journal_head_seq", "Place of the last durable record in the journal."),
 		headCheck: desc("journal_head_check", "First 52 bits of the hash of the last durable record, as a number."),
+		firstSeq:  desc("journal_first_seq", "Place of the oldest record that retention has left; 1 if it has removed none."),
+		segments:  desc("journal_segments", "Files that hold the records."),
 		bytes:     desc("journal_bytes", "Size of the durable records."),
 		writable:  desc("journal_writable", "Whether the disk accepts records (1) or refuses them (0)."),
 		sinkSeq:   desc("sink_acked_seq", "Place of the last record that the sink accepted.", "sink"),
@@ -57,7 +65,9 @@ func newState(j *Journal) *state {
 
 // Describe implements prometheus.Collector.
 func (s *state) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{s.headSeq, s.headCheck, s.bytes, s.writable, s.sinkSeq, s.sinkLag} {
+	for _, d := range []*prometheus.Desc{
+		s.headSeq, s.headCheck, s.firstSeq, s.bytes, s.segments, s.writable, s.sinkSeq, s.sinkLag,
+	} {
 		ch <- d
 	}
 }
@@ -71,8 +81,10 @@ func (s *state) Collect(ch chan<- prometheus.Metric) {
 	defer s.journal.mu.Unlock()
 	durable := s.journal.durable
 	gauge(s.headSeq, float64(durable.seq))
-	gauge(s.headCheck, check(durable.hash))
-	gauge(s.bytes, float64(s.journal.older+durable.size))
+	gauge(s.headCheck, float64(checkOf(durable.hash)))
+	gauge(s.firstSeq, float64(s.journal.begin.seq+1))
+	gauge(s.bytes, float64(s.journal.size()))
+	gauge(s.segments, float64(len(s.journal.sealed)+1))
 	writable := 1.0
 	if s.journal.err != nil {
 		writable = 0
@@ -83,11 +95,4 @@ func (s *state) Collect(ch chan<- prometheus.Metric) {
 		gauge(s.sinkSeq, float64(acked), name)
 		gauge(s.sinkLag, float64(durable.seq-acked), name)
 	}
-}
-
-// check is the number that the first 52 bits of a hash make, which a float64
-// holds without loss.
-func check(hash string) float64 {
-	v, _ := strconv.ParseUint(hash[:13], 16, 64) // Hashes are hex digits.
-	return float64(v)
 }

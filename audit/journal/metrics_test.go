@@ -2,6 +2,7 @@ package journal
 
 import (
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 	"syscall"
@@ -14,8 +15,15 @@ import (
 )
 
 func TestMetrics(t *testing.T) {
-	dir, text := journalOf(t, 9)
-	split(t, dir, 4)
+	dir := segmented(t, 4, 5)
+	size := 0
+	for _, first := range []uint64{1, 5} {
+		text, err := os.ReadFile(segmentPath(dir, first))
+		if err != nil {
+			t.Fatal(err)
+		}
+		size += len(text)
+	}
 	reg := prometheus.NewRegistry()
 	o := testOptions(dir)
 	o.Registerer = reg
@@ -32,14 +40,14 @@ func TestMetrics(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		expect(t, reg, 9, float64(first52), len(text), 1)
+		expect(t, reg, 9, float64(first52), size, 1)
 		d.fail(failing("sync", syscall.EIO))
 		if _, err := j.Append(t.Context(), change(1)); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
-		expect(t, reg, 9, float64(first52), len(text), 0)
+		expect(t, reg, 9, float64(first52), size, 0)
 		d.fail(healthy)
 		if err := j.Flush(t.Context()); err != nil {
 			t.Fatal(err)
@@ -61,18 +69,24 @@ func expect(t *testing.T, reg prometheus.Gatherer, seq int, check float64, bytes
 # HELP zkwarden_journal_bytes Size of the durable records.
 # TYPE zkwarden_journal_bytes gauge
 zkwarden_journal_bytes %d
+# HELP zkwarden_journal_first_seq Place of the oldest record that retention has left; 1 if it has removed none.
+# TYPE zkwarden_journal_first_seq gauge
+zkwarden_journal_first_seq 1
 # HELP zkwarden_journal_head_check First 52 bits of the hash of the last durable record, as a number.
 # TYPE zkwarden_journal_head_check gauge
 zkwarden_journal_head_check %v
 # HELP zkwarden_journal_head_seq Place of the last durable record in the journal.
 # TYPE zkwarden_journal_head_seq gauge
 zkwarden_journal_head_seq %d
+# HELP zkwarden_journal_segments Files that hold the records.
+# TYPE zkwarden_journal_segments gauge
+zkwarden_journal_segments 2
 # HELP zkwarden_journal_writable Whether the disk accepts records (1) or refuses them (0).
 # TYPE zkwarden_journal_writable gauge
 zkwarden_journal_writable %d
 `, bytes, check, seq, writable)
 	if err := testutil.GatherAndCompare(reg, strings.NewReader(want), "zkwarden_journal_bytes",
-		"zkwarden_journal_head_check", "zkwarden_journal_head_seq", "zkwarden_journal_writable"); err != nil {
+		"zkwarden_journal_first_seq", "zkwarden_journal_segments", "zkwarden_journal_head_check", "zkwarden_journal_head_seq", "zkwarden_journal_writable"); err != nil {
 		t.Error(err)
 	}
 }

@@ -7,22 +7,28 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-
-	"zkwarden/audit"
+	"slices"
+	"time"
 )
 
 // recovered is what the files of a journal prove.
 type recovered struct {
-	end   position
-	chain string // Empty while there is no first record.
-	older int64  // Bytes in the segments before the last.
-	torn  int64  // Bytes behind the end that a crash left.
-	head  *markFile
+	end     position
+	began   time.Time // When the segment of end got its first record.
+	begin   mark      // The record before the first one.
+	prev    string    // What the first record says of it; empty while there is none.
+	chain   string    // Empty while there is no first record.
+	anchor  string    // The newest, or empty.
+	sealed  []sealed  // The segments before that of end.
+	removal *removal  // What a crash kept retention from removing.
+	torn    int64     // Bytes behind the end that a crash left.
+	head    *markFile
 }
 
-// recoverDir reads the last segment of the journal in dir and checks it
-// against itself, the segment before and the head. It changes nothing but
-// that it makes the files of a new journal.
+// recoverDir reads the last segment of the journal in dir, and the first and
+// the last line of every other, and checks them against each other, the head
+// and what retention says it removed. It changes nothing but that it makes the
+// files of a new journal.
 func recoverDir(dir string) (recovered, error) {
 	segments, err := listSegments(dir)
 	if err != nil {
@@ -40,9 +46,11 @@ func recoverDir(dir string) (recovered, error) {
 	return found, nil
 }
 
+const headFile = "head"
+
 // openHead opens the head file, which is older than the first segment.
 func openHead(dir string, isNew bool) (*markFile, mark, error) {
-	path := filepath.Join(dir, "head")
+	path := filepath.Join(dir, headFile)
 	f, m, err := openMarkFile(path)
 	switch {
 	case !errors.Is(err, os.ErrNotExist):
@@ -63,55 +71,62 @@ func recoverSegments(dir string, segments []stored, head mark) (recovered, error
 				Problem: "the file is missing, although the head says that there are records",
 			}
 		}
-		return recovered{end: position{mark: mark{hash: noHash}, segment: 1}}, nil
-	}
-	if first := segments[0].first; first != 1 {
-		return recovered{}, &BrokenError{
-			File: segmentPath(dir, 1), Seq: 1,
-			Problem: fmt.Sprintf("the file is missing, the first one begins at seq %d", first),
-		}
+		return recovered{end: position{mark: mark{hash: noHash}, segment: 1}, begin: mark{hash: noHash}}, nil
 	}
 	var found recovered
-	prev, n := noHash, len(segments)
-	if n > 1 {
-		anchor, err := lastHash(dir, segments[n-2], segments[n-1].first)
-		if err != nil {
-			return recovered{}, err
-		}
-		prev = anchor
-		for _, s := range segments[:n-1] {
-			found.older += s.size
-		}
-	}
-	if err := found.scan(dir, segments[n-1], prev, head); err != nil {
+	n := len(segments)
+	before, err := survey(dir, segments[:n-1])
+	if err != nil {
 		return recovered{}, err
 	}
-	chain, err := chainID(dir, segments[0], found.end)
-	found.chain = chain
-	return found, err
+	for i, e := range before {
+		if i == 0 {
+			found.prev = e.prev
+		}
+		found.sealed = append(found.sealed, sealed{stored: e.stored, last: e.last, began: e.began})
+	}
+	if err := found.last(dir, segments[n-1], before, head); err != nil {
+		return recovered{}, err
+	}
+	return found, found.locate(dir)
 }
 
-// lastHash returns the hash of the last line of a segment, which has to be
-// the one before the seq next.
-func lastHash(dir string, s stored, next uint64) (string, error) {
-	r, err := openSegment(dir, s.first, "")
+// last reads the last segment, and the one before if that has no record: what
+// the journal knows of itself is said in the first one and behind it.
+func (found *recovered) last(dir string, s stored, before []ends, head mark) error {
+	prev := ""
+	if s.first == 1 {
+		prev = noHash
+	}
+	if n := len(before); n > 0 {
+		if e := before[n-1]; s.first != e.last.seq+1 {
+			return missing(dir, e.last.seq+1, s.first)
+		}
+		prev, found.chain = before[n-1].last.hash, before[n-1].chain
+	}
+	if err := found.scan(dir, s, prev, head); err != nil {
+		return err
+	}
+	if found.end.size > 0 || len(before) == 0 {
+		return nil
+	}
+	r, err := openSegment(dir, before[len(before)-1].first, "")
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer r.close()
 	for {
-		_, err := r.next(s.size)
+		line, err := r.next(before[len(before)-1].size)
 		if errors.Is(err, io.EOF) {
-			break
+			return nil
+		}
+		if err == nil {
+			err = found.learn(r, line)
 		}
 		if err != nil {
-			return "", err
+			return err
 		}
 	}
-	if r.last.seq+1 != next {
-		return "", r.broken(false, "the segment ends, but the next one begins at seq %d", next)
-	}
-	return r.last.hash, nil
 }
 
 // scan reads the last segment to its end.
@@ -121,15 +136,16 @@ func (found *recovered) scan(dir string, s stored, prev string, head mark) error
 		return err
 	}
 	defer r.close()
-	for {
-		if r.last.seq == head.seq && r.last != head {
+	for err == nil {
+		if r.last.seq == head.seq && r.last.hash != "" && r.last != head {
 			return &BrokenError{
 				File: r.file.Name(), Line: r.line, Seq: head.seq,
 				Problem: fmt.Sprintf("the line's hash is %s, but the head says %s", r.last.hash, head.hash),
 			}
 		}
-		if _, err = r.next(s.size); err != nil {
-			break
+		var line []byte
+		if line, err = r.next(s.size); err == nil {
+			err = found.learn(r, line)
 		}
 	}
 	if !errors.Is(err, io.EOF) && !isTorn(err, r, s.size) {
@@ -144,6 +160,78 @@ func (found *recovered) scan(dir string, s stored, prev string, head mark) error
 	found.end = position{mark: r.last, segment: s.first, size: r.off}
 	found.torn = s.size - r.off
 	return nil
+}
+
+// learn takes from a line what the journal says of itself.
+func (found *recovered) learn(r *segmentReader, line []byte) error {
+	if r.line > 1 && !isRetention(line) {
+		return nil
+	}
+	e, err := r.firstLine(line)
+	switch {
+	case err != nil:
+		return err
+	case found.chain != "" && found.chain != e.Chain:
+		return &BrokenError{File: r.file.Name(), Line: r.line, Seq: e.Seq, Problem: anotherChain(e.Chain, found.chain)}
+	case r.line == 1:
+		found.began = e.Observed.Time()
+	}
+	if found.prev == "" {
+		found.prev = e.Prev
+	}
+	found.chain = e.Chain
+	if e.Anchor != "" {
+		found.anchor = e.Anchor
+	}
+	return nil
+}
+
+// locate finds where the journal begins, and what a crash kept retention from
+// removing: the newest anchor names the last record that is gone, or about to
+// go. Without one, nothing may be missing.
+func (found *recovered) locate(dir string) error {
+	anchor := mark{hash: noHash}
+	if found.anchor != "" {
+		var err error
+		if anchor, err = parseAnchor(found.anchor); err != nil {
+			return &BrokenError{File: segmentPath(dir, found.end.segment), Problem: err.Error()}
+		}
+	}
+	first := found.end.segment
+	if len(found.sealed) > 0 {
+		first = found.sealed[0].first
+	}
+	switch {
+	case first > anchor.seq+1:
+		return unvouched(dir, anchor.seq+1, first)
+	case first == anchor.seq+1:
+		found.begin = anchor
+		if found.prev != "" && found.prev != anchor.hash {
+			return &BrokenError{
+				File: segmentPath(dir, first), Line: 1, Seq: first,
+				Problem: fmt.Sprintf("prev is %s, but the last record that retention removed has the hash %s", found.prev, anchor.hash),
+			}
+		}
+		return nil
+	}
+	if !slices.ContainsFunc(found.sealed, func(s sealed) bool { return s.last == anchor }) {
+		return &BrokenError{
+			File: segmentPath(dir, first), Seq: first,
+			Problem: fmt.Sprintf("retention has removed the records through %s, but no segment ends there", anchor),
+		}
+	}
+	found.begin = mark{seq: first - 1, hash: found.prev}
+	found.removal = &removal{through: anchor}
+	return nil
+}
+
+// unvouched is the error for records from one seq up to before another, that
+// are missing at the beginning of the journal.
+func unvouched(dir string, from, first uint64) error {
+	return &BrokenError{
+		File: segmentPath(dir, from), Seq: from,
+		Problem: fmt.Sprintf("the records %d to %d are missing, and no retention record says that they were removed", from, first-1),
+	}
 }
 
 // isTorn says whether what stopped r is the last line of the file, as a crash
@@ -164,25 +252,4 @@ func isTorn(err error, r *segmentReader, size int64) bool {
 			return errors.Is(err, io.EOF)
 		}
 	}
-}
-
-// chainID reads the chain id from the first record.
-func chainID(dir string, s stored, end position) (string, error) {
-	if end.seq == 0 {
-		return "", nil
-	}
-	r, err := openSegment(dir, s.first, noHash)
-	if err != nil {
-		return "", err
-	}
-	defer r.close()
-	line, err := r.next(s.size)
-	if err != nil {
-		return "", err
-	}
-	e, err := Decode(audit.Line{Seq: s.first, JSON: line})
-	if err != nil || e.Chain == "" {
-		return "", &BrokenError{File: r.file.Name(), Line: 1, Seq: s.first, Problem: "the first record has no chain id"}
-	}
-	return e.Chain, nil
 }

@@ -239,48 +239,38 @@ func TestMissingSegment(t *testing.T) {
 	}
 }
 
-// split cuts the only segment of dir behind the given seqs.
-func split(t *testing.T, dir string, behind ...int) {
-	t.Helper()
-	text, err := os.ReadFile(segmentPath(dir, 1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := bytes.SplitAfter(text, []byte("\n"))
-	from := 0
-	for _, to := range append(behind, len(lines)-1) {
-		write(t, segmentPath(dir, uint64(from+1)), bytes.Join(lines[from:to], nil))
-		from = to
-	}
-}
-
 func TestSeveralSegments(t *testing.T) {
 	cases := []struct {
 		name   string
-		behind []int
 		change func(dir string)
 		says   string // Part of Open's error; empty when it has to work.
 	}{
-		{"sound", []int{3, 7}, nil, ""},
-		{"last one empty", []int{3, 9}, nil, ""},
-		{"middle one missing", []int{3, 7}, func(dir string) { remove(t, segmentPath(dir, 4)) }, "but the next one begins at seq 8"},
-		{"first one missing", []int{3, 7}, func(dir string) { remove(t, segmentPath(dir, 1)) }, "the first one begins at seq 4"},
-		{"last one missing", []int{3, 7}, func(dir string) { remove(t, segmentPath(dir, 8)) }, "the journal reached seq 9"},
-		{"last one of another journal", []int{3, 7}, func(dir string) {
-			other, _ := journalOf(t, 9)
-			split(t, other, 3, 7)
-			text, _ := os.ReadFile(segmentPath(other, 8))
-			write(t, segmentPath(dir, 8), text)
-		}, "the line follows another line"},
-		{"middle one torn", []int{3, 7}, func(dir string) {
+		{"sound", nil, ""},
+		{"last one empty", func(dir string) { write(t, segmentPath(dir, 10), nil) }, ""},
+		{"middle one missing", func(dir string) { remove(t, segmentPath(dir, 4)) }, "the records 4 to 7 are missing"},
+		{"first one missing", func(dir string) { remove(t, segmentPath(dir, 1)) }, "the records 1 to 3 are missing, and no retention record"},
+		{"first two missing", func(dir string) {
+			remove(t, segmentPath(dir, 1))
+			remove(t, segmentPath(dir, 4))
+		}, "the records 1 to 7 are missing, and no retention record"},
+		{"last one missing", func(dir string) { remove(t, segmentPath(dir, 8)) }, "the journal reached seq 9"},
+		{"last one of another journal", func(dir string) { transplant(t, dir, 8) }, "the line follows another line"},
+		{"middle one of another journal", func(dir string) { transplant(t, dir, 4) }, "the segment belongs to another journal"},
+		{"first one of another journal", func(dir string) { transplant(t, dir, 1) }, "the segment belongs to another journal"},
+		{"middle one torn", func(dir string) {
 			text, _ := os.ReadFile(segmentPath(dir, 4))
 			write(t, segmentPath(dir, 4), text[:len(text)-10])
-		}, "the line does not end"},
+		}, "the last line does not end"},
+		{"middle one short of a line", func(dir string) {
+			text, _ := os.ReadFile(segmentPath(dir, 4))
+			write(t, segmentPath(dir, 4), text[:bytes.LastIndexByte(text[:len(text)-1], '\n')+1])
+		}, "the records 7 to 7 are missing"},
+		{"middle one empty", func(dir string) { write(t, segmentPath(dir, 4), nil) }, "the segment is empty"},
+		{"last one empty, but not behind the end", func(dir string) { write(t, segmentPath(dir, 11), nil) }, "the records 10 to 10 are missing"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			dir, _ := journalOf(t, 9)
-			split(t, dir, c.behind...)
+			dir := segmented(t, 3, 4, 2)
 			if c.change != nil {
 				c.change(dir)
 			}
@@ -298,6 +288,16 @@ func TestSeveralSegments(t *testing.T) {
 			}
 		})
 	}
+}
+
+// transplant replaces a segment of dir by that of another journal alike.
+func transplant(t *testing.T, dir string, first uint64) {
+	t.Helper()
+	text, err := os.ReadFile(segmentPath(segmented(t, 3, 4, 2), first))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, segmentPath(dir, first), text)
 }
 
 // readAll appends one record more to the n in dir and wants Replay from every

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -52,6 +53,15 @@ func (s *segment) append(lines []byte, synced func(time.Duration)) error {
 	return nil
 }
 
+// openForWriting opens a segment, or makes an empty one.
+func openForWriting(dir string, first uint64) (*os.File, error) {
+	file, err := os.OpenFile(segmentPath(dir, first), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open segment: %w", err)
+	}
+	return file, nil
+}
+
 const segmentPrefix, segmentSuffix = "journal-", ".jsonl"
 
 func segmentPath(dir string, first uint64) string {
@@ -62,6 +72,13 @@ func segmentPath(dir string, first uint64) string {
 type stored struct {
 	first uint64
 	size  int64
+}
+
+// sealed is a segment that gets no more records.
+type sealed struct {
+	stored
+	last  mark
+	began time.Time // When it got its first record.
 }
 
 // listSegments returns the segments in dir in the order of their records.
@@ -80,6 +97,9 @@ func listSegments(dir string) ([]stored, error) {
 			continue
 		}
 		info, err := entry.Info()
+		if errors.Is(err, os.ErrNotExist) {
+			continue // Removed by retention since it was listed.
+		}
 		if err != nil {
 			return nil, fmt.Errorf("list segments: %w", err)
 		}

@@ -23,26 +23,23 @@ type walker struct {
 }
 
 // openWalker places a walker behind the line after, which it reads, so that
-// its hash is known.
-func openWalker(dir string, after uint64, end position) (*walker, error) {
-	if after > end.seq {
+// its hash is known. Nothing at or before begin is there to be read.
+func openWalker(dir string, after uint64, begin mark, end position) (*walker, error) {
+	switch {
+	case after > end.seq:
 		return nil, fmt.Errorf("the journal ends at seq %d, before %d", end.seq, after)
+	case after < begin.seq:
+		return nil, fmt.Errorf("retention removed the records through seq %d, but those behind %d are asked for", begin.seq, after)
 	}
 	segments, err := listSegments(dir)
 	if err != nil {
 		return nil, err
 	}
-	first, prev := uint64(0), ""
+	first, prev := begin.seq+1, begin.hash
 	for _, s := range segments {
-		if s.first <= max(after, 1) {
-			first = s.first
+		if s.first <= after && s.first > first {
+			first, prev = s.first, ""
 		}
-	}
-	if first == 0 {
-		return nil, fmt.Errorf("no segment holds seq %d", max(after, 1))
-	}
-	if first == 1 {
-		prev = noHash
 	}
 	r, err := openSegment(dir, first, prev)
 	if err != nil {

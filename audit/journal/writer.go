@@ -14,25 +14,25 @@ const (
 	abandonGrace  = time.Second // For a system call in progress, when the writer is told to give up.
 )
 
-// group is what one fsync makes durable.
-type group struct {
-	lines []byte
-	last  mark
-}
-
 // write makes groups durable until no more will come. Whatever is appended
 // while one group is on its way to the disk makes the next, so groups grow
 // with the load and nothing ever waits for company.
 func (j *Journal) write() {
 	defer close(j.done)
 	defer j.finish()
-	var spare []byte
+	var tick <-chan time.Time
+	if j.limits.removes() {
+		ticker := time.NewTicker(retentionInterval)
+		defer ticker.Stop()
+		tick = ticker.C
+	}
+	j.retain() // A crash may have left a removal half done.
 	for {
-		g, ok := j.take(spare)
-		if !ok || !j.commit(g) {
+		g, ok := j.take(tick)
+		if !ok || len(g.lines) > 0 && !j.commit(g) {
 			return
 		}
-		spare = g.lines
+		j.retain()
 	}
 }
 
@@ -43,24 +43,34 @@ func (j *Journal) wakeWriter() {
 	}
 }
 
-// take waits for lines and exchanges their buffer for spare.
-func (j *Journal) take(spare []byte) (group, bool) {
+// take waits for a group, which is empty when the tick came first.
+func (j *Journal) take(tick <-chan time.Time) (group, bool) {
 	for {
-		j.mu.Lock()
-		g, closed := group{lines: j.pending, last: j.last}, j.closed
-		if len(g.lines) > 0 {
-			j.pending = spare[:0]
-			j.announce() // There is room again.
-		}
-		j.mu.Unlock()
+		g, closed := j.dequeue()
 		if len(g.lines) > 0 {
 			return g, true
 		}
 		if closed {
 			return group{}, false
 		}
-		<-j.work
+		select {
+		case <-j.work:
+		case <-tick:
+			return group{}, true
+		}
 	}
+}
+
+func (j *Journal) dequeue() (g group, closed bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if len(j.queue) == 0 {
+		return group{}, j.closed
+	}
+	g, j.queue = j.queue[0], j.queue[1:]
+	j.pending -= len(g.lines)
+	j.announce() // There is room again.
+	return g, false
 }
 
 // commit makes g durable, however long the disk refuses, and says so. It
@@ -68,8 +78,8 @@ func (j *Journal) take(spare []byte) (group, bool) {
 func (j *Journal) commit(g group) bool {
 	synced := false
 	for {
-		var err error
-		if !synced {
+		err := j.rotate(g.first)
+		if err == nil && !synced {
 			err = j.segment.append(g.lines, j.metrics.fsynced)
 		}
 		if err == nil {
@@ -78,7 +88,7 @@ func (j *Journal) commit(g group) bool {
 		}
 		j.report(err)
 		if err == nil {
-			j.publish(g.last)
+			j.publish(g)
 			return true
 		}
 		select {
@@ -89,10 +99,37 @@ func (j *Journal) commit(g group) bool {
 	}
 }
 
-func (j *Journal) publish(last mark) {
+// rotate makes the segment that begins with the record first the last one,
+// unless it is or first is 0. The file is durable in the directory before it
+// gets records: a crash leaves it empty or, like any last segment, torn.
+func (j *Journal) rotate(first uint64) error {
+	if first == 0 || first == j.segment.first {
+		return nil
+	}
+	file, err := openForWriting(j.dir, first)
+	if err != nil {
+		return err
+	}
+	if err := syncDir(j.dir); err != nil {
+		return errors.Join(fmt.Errorf("make segment %s durable: %w", file.Name(), err), file.Close())
+	}
+	_ = j.file.Close() // All of it is durable.
+	j.file = file
+	j.segment = segment{first: first, disk: j.wrap(file)}
+	return nil
+}
+
+func (j *Journal) publish(g group) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.durable = position{mark: last, segment: j.segment.first, size: j.segment.size}
+	if was := j.durable; was.segment != j.segment.first {
+		j.sealed = append(j.sealed, sealed{stored: stored{first: was.segment, size: was.size}, last: was.mark, began: j.began})
+	}
+	if g.first != 0 {
+		j.began = g.began
+	}
+	j.durable = position{mark: g.last, segment: j.segment.first, size: j.segment.size}
+	j.spare = g.lines
 	j.announce()
 }
 
