@@ -96,7 +96,7 @@ func (b *browser) run() error {
 	if b.options.Follow {
 		return b.follow()
 	}
-	isWhole := len(chosen) == 0 || chosen[len(chosen)-1] == segments[len(segments)-1]
+	isWhole := len(segments) == 0 || len(chosen) > 0 && chosen[len(chosen)-1] == segments[len(segments)-1]
 	if isWhole && b.last.seq < head.seq {
 		return b.tell(&BrokenError{
 			File: segmentPath(b.dir, b.last.seq+1), Seq: b.last.seq + 1,

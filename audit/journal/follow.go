@@ -69,7 +69,7 @@ func (b *browser) forward(r *segmentReader) error {
 		}
 	}
 	if errors.Is(err, io.EOF) {
-		return nil
+		return r.broken(false, "the journal ends, although the records through seq %d were read before", b.last.seq)
 	}
 	if err == nil && b.last.hash != "" && b.last != r.last {
 		return r.broken(false, "the records before it are not those that were read")

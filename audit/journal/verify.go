@@ -99,6 +99,9 @@ func (v *verification) run(ctx context.Context) error {
 		v.total += s.size
 	}
 	for i, s := range segments {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if err := v.segment(ctx, s, i == 0, i == len(segments)-1); err != nil {
 			return err
 		}
@@ -154,8 +157,11 @@ func (v *verification) segment(ctx context.Context, s stored, isFirst, isLast bo
 			v.report.Bytes += r.off
 			return v.short(err, r)
 		}
-		if err := v.progress(ctx, r.off); err != nil {
-			return err
+		if done := v.read + r.off; done-v.reported >= progressBytes {
+			v.progress(done)
+			if err := ctx.Err(); err != nil {
+				return err
+			}
 		}
 	}
 	if !isLast && r.line == 0 {
@@ -271,17 +277,13 @@ func (v *verification) conclude() error {
 			}
 		}
 	}
-	return errors.Join(v.notKept, v.progress(context.Background(), 0))
+	v.progress(v.read)
+	return v.notKept
 }
 
-func (v *verification) progress(ctx context.Context, off int64) error {
-	done := v.read + off
-	if done-v.reported < progressBytes && off > 0 {
-		return nil
-	}
+func (v *verification) progress(done int64) {
 	v.reported = done
 	if v.options.Progress != nil {
 		v.options.Progress(done, v.total)
 	}
-	return ctx.Err()
 }
