@@ -339,7 +339,7 @@ func TestReadersBesideAWriter(t *testing.T) {
 		}
 		written <- last
 	}()
-	for range 100 {
+	for i := 0; i < 100 || segmentNames(t, dir)[0] == 1; i++ {
 		seq, hash := j.Durable()
 		report, err := Verify(t.Context(), dir, VerifyOptions{Heads: []Head{{Seq: seq, Hash: hash}}})
 		if err != nil && !errors.Is(err, ErrNotKept) {
@@ -355,9 +355,6 @@ func TestReadersBesideAWriter(t *testing.T) {
 		select {
 		case seq := <-f.lines:
 			if seq >= last {
-				if segmentNames(t, dir)[0] == 1 {
-					t.Error("retention removed nothing: the test proves nothing")
-				}
 				return
 			}
 		case err := <-f.errs:

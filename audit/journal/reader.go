@@ -31,7 +31,7 @@ func openSegment(dir string, first uint64, prev string) (*segmentReader, error) 
 		return nil, fmt.Errorf("open segment: %w", err)
 	}
 	return &segmentReader{
-		first: first, file: file, last: mark{seq: first - 1, hash: prev}, buf: make([]byte, readChunk),
+		first: first, file: file, last: mark{seq: first - 1, hash: prev},
 	}, nil
 }
 
@@ -89,10 +89,11 @@ func (r *segmentReader) find(limit int64) ([]byte, error) {
 func (r *segmentReader) fill(limit int64) error {
 	r.hi = copy(r.buf, r.buf[r.lo:r.hi])
 	r.lo = 0
-	if r.hi == len(r.buf) {
-		r.buf = append(r.buf, make([]byte, len(r.buf))...)
-	}
 	at := r.off + int64(r.hi)
+	if r.hi == len(r.buf) {
+		more := max(len(r.buf), int(min(readChunk, limit-at)))
+		r.buf = append(r.buf, make([]byte, more)...)
+	}
 	room := min(int64(len(r.buf)-r.hi), limit-at)
 	n, err := r.file.ReadAt(r.buf[r.hi:r.hi+int(room)], at)
 	r.hi += n

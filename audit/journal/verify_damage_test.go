@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"zkwarden/audit"
 )
 
 func mustRead(tb testing.TB, path string) []byte {
@@ -155,7 +157,15 @@ func TestVerifyFindsDamage(t *testing.T) {
 // TestVerifyFindsEveryFlippedBit flips each bit of a journal whose head names
 // its last record, and each bit of its head.
 func TestVerifyFindsEveryFlippedBit(t *testing.T) {
-	dir := segmented(t, 2, 1)
+	dir := t.TempDir()
+	j := newTestJournal(t, dir)
+	for _, size := range []int64{0, 0, 1} {
+		rotateAt(j, size)
+		if _, err := j.Append(t.Context(), audit.Event{Kind: audit.KindControl, ID: "x"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	closeJournal(t, j)
 	for _, path := range []string{segmentPath(dir, 1), segmentPath(dir, 3), filepath.Join(dir, "head")} {
 		text := mustRead(t, path)
 		for i := range 8 * len(text) {
