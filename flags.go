@@ -64,6 +64,9 @@ type flags struct {
 	health        cli.HealthOptions
 
 	checkClause *kingpin.CmdClause
+
+	verify verifyFlags
+	log    logFlags
 }
 
 func newFlags() *flags {
@@ -81,9 +84,12 @@ func newFlags() *flags {
 	f.connection()
 	f.ensembleFlags()
 	f.runFlags()
+	f.journalFlags()
 	f.exporterFlags()
 	f.treeFlags()
 	f.watchFlags()
+	f.logFlags()
+	f.verifyFlags()
 	f.checkFlags()
 	f.healthFlags()
 	nameCulprits(f.app)
@@ -211,6 +217,10 @@ func (f *flags) checkCommand(chosen string) error {
 	case f.watchCommand.FullCommand():
 		_, err := policy.ForPaths(f.watch.Paths, policy.LevelData, nil)
 		return err
+	case f.verify.clause.FullCommand():
+		return f.checkVerify()
+	case f.log.clause.FullCommand():
+		return f.checkLog()
 	case f.healthCommand.FullCommand():
 		if !strings.Contains(f.health.ListenAddress, "://") {
 			return app.CheckListenAddress(f.health.ListenAddress)

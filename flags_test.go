@@ -52,6 +52,24 @@ var samples = map[string][]string{
 	"sink.webhook.http-config-file":      {"http.yml"},
 	"sink.webhook.format":                {"array"},
 	"sink.webhook.timeout":               {"3s"},
+	"audit.segment-size":                 {"1MiB"},
+	"audit.segment-age":                  {"1h"},
+	"audit.retention-size":               {"1GiB"},
+	"audit.retention-time":               {"90d"},
+	"audit.retention-hard-size":          {"2GiB"},
+	"head":                               {"7:4503599627370495"},
+	"chain":                              {"abc"},
+	"path":                               {"/a/**"},
+	"op":                                 {"created"},
+	"kind":                               {"gap"},
+	"source":                             {"sweep"},
+	"session":                            {"0x10"},
+	"since":                              {"2026-11-20"},
+	"until":                              {"2026-11-21T10:00:00Z"},
+	"seq":                                {"7..9"},
+	"limit":                              {"5"},
+	"follow":                             {"true"},
+	"diff":                               {"true"},
 	"stat":                               {"true"},
 	"depth":                              {"2"},
 	"json":                               {"true"},
@@ -94,9 +112,9 @@ func parsed(t *testing.T, args ...string) string {
 	if err != nil {
 		t.Fatalf("parse %q: %v", args, err)
 	}
-	return fmt.Sprintf("%s\n%q %t %+v %s %q %q %q %+v %s\n%+v %q\n%+v\n%+v\n%+v", chosen,
+	return fmt.Sprintf("%s\n%q %t %+v %s %q %q %q %+v %s\n%+v %q\n%+v\n%+v\n%+v\n%+v\n%+v", chosen,
 		f.addresses, f.tls, f.tlsFiles, f.timeout, f.ensemble, f.logLevel, f.logFormat, f.ensembleMembers, f.ensembleTimeout,
-		f.run, f.level, f.tree, f.watch, f.health)
+		f.run, f.level, f.tree, f.watch, f.health, f.log.options, f.verify.options)
 }
 
 func TestEveryFlagHasHelp(t *testing.T) {

@@ -77,6 +77,10 @@ func ask(ctx context.Context, f *flags, chosen string, stdout, stderr io.Writer)
 		return cli.Tree(ctx, f.treeOptions(stdout, stderr), stdout)
 	case f.watchCommand.FullCommand():
 		return cli.Watch(ctx, f.watchOptions(stdout), stdout)
+	case f.log.clause.FullCommand():
+		return cli.Log(ctx, f.logOptions(stdout, stderr), stdout)
+	case f.verify.clause.FullCommand():
+		return cli.Verify(ctx, f.verifyOptions(stdout, stderr), stdout)
 	case f.healthCommand.FullCommand():
 		return cli.Health(ctx, f.healthOptions())
 	case f.checkClause.FullCommand():

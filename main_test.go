@@ -48,6 +48,8 @@ func TestHelp(t *testing.T) {
 		"help-watch":  {"watch", "--help"},
 		"help-health": {"health", "-h"},
 		"help-check":  {"check", "--help"},
+		"help-log":    {"log", "--help"},
+		"help-verify": {"verify", "--help"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer

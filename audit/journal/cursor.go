@@ -74,7 +74,9 @@ func (j *Journal) OpenCursor(name string) (*Cursor, error) {
 	return c, nil
 }
 
-func isCursorName(name string) bool { return regexp.MustCompile(`^[a-z0-9_-]{1,64}$`).MatchString(name) }
+func isCursorName(name string) bool {
+	return regexp.MustCompile(`^[a-z0-9_-]{1,64}$`).MatchString(name)
+}
 
 // cursorNames returns the names of the cursors that have a file in dir.
 func cursorNames(dir string) ([]string, error) {

@@ -67,15 +67,15 @@ type Journal struct {
 	spare    []byte        // Room for the lines of a group.
 	durable  position
 	began    time.Time // When the segment of durable began.
-	closed   bool  // No more records are accepted.
-	finished bool  // The writer has ended: durable stays as it is.
-	err      error // Why the disk refuses, or nil.
+	closed   bool      // No more records are accepted.
+	finished bool      // The writer has ended: durable stays as it is.
+	err      error     // Why the disk refuses, or nil.
 
-	begin   mark      // The record before the first one that is kept.
-	anchor  string    // The newest anchor appended: "<seq>:<hash>", or empty.
-	sealed  []sealed  // The segments before that of durable.
-	removal *removal  // What retention is about to remove, or nil.
-	kept    uint64    // Everything behind this seq is needed, says Keep.
+	begin   mark     // The record before the first one that is kept.
+	anchor  string   // The newest anchor appended: "<seq>:<hash>", or empty.
+	sealed  []sealed // The segments before that of durable.
+	removal *removal // What retention is about to remove, or nil.
+	kept    uint64   // Everything behind this seq is needed, says Keep.
 	cursors map[string]*Cursor
 	parked  map[string]uint64 // What the cursors that are not open have acknowledged.
 
@@ -161,7 +161,7 @@ func newJournal(o Options, lock *os.File, found recovered) (*Journal, error) {
 		abandon: abandon, leave: sync.OnceFunc(func() { close(abandon) }),
 		changed: make(chan struct{}), last: found.end.mark, durable: found.end,
 		filling: filling{first: found.end.segment, size: found.end.size, began: found.began}, began: found.began,
-		begin:   found.begin, anchor: found.anchor, sealed: found.sealed, removal: found.removal,
+		begin: found.begin, anchor: found.anchor, sealed: found.sealed, removal: found.removal,
 		cursors: map[string]*Cursor{}, parked: parked,
 	}
 	j.metrics = newMetrics(o.Registerer, j)

@@ -40,10 +40,10 @@ func (m *metrics) fsynced(d time.Duration) { m.fsync.Observe(d.Seconds()) }
 // scrape belong to one moment: head_seq and head_check together make
 // Prometheus a witness of the chain, and mean nothing apart.
 type state struct {
-	journal                               *Journal
-	headSeq, headCheck, firstSeq          *prometheus.Desc
-	bytes, segments                       *prometheus.Desc
-	writable, sinkSeq, sinkLag            *prometheus.Desc
+	journal                      *Journal
+	headSeq, headCheck, firstSeq *prometheus.Desc
+	bytes, segments              *prometheus.Desc
+	writable, sinkSeq, sinkLag   *prometheus.Desc
 }
 
 func newState(j *Journal) *state {

@@ -52,7 +52,7 @@ func openAuditor(ctx context.Context, o Options, dialer *fourletter.Dialer, reg 
 	var err error
 	a.journal, err = journal.Open(journal.Options{
 		Dir: o.Audit.Dir, Logger: o.Logger, Registerer: reg,
-		Ensemble: o.Audit.Ensemble, Recorder: o.Audit.Recorder,
+		Ensemble: o.Audit.Ensemble, Recorder: o.Audit.Recorder, Limits: o.Audit.Journal,
 	})
 	if err != nil {
 		return nil, err

@@ -13,6 +13,7 @@ import (
 	"github.com/go-kit/log"
 	"github.com/prometheus/exporter-toolkit/web"
 
+	"zkwarden/audit/journal"
 	"zkwarden/audit/policy"
 	"zkwarden/audit/sink/webhook"
 	"zkwarden/collector"
@@ -64,6 +65,7 @@ type Audit struct {
 	Dir           string
 	DigestKeyFile string // Empty: generated in Dir.
 	Webhook       Webhook
+	Journal       journal.Limits
 }
 
 // Webhook is where the records are posted; without URL they are not.
@@ -104,6 +106,9 @@ func (o *Options) Validate() error {
 	}
 	if o.Audit.Dir == "" {
 		return errors.New("auditing needs --audit.dir")
+	}
+	if err := o.Audit.Journal.Validate(); err != nil {
+		return err
 	}
 	if _, err := policy.ForPaths(o.Audit.Paths, o.Audit.Level, nil); err != nil {
 		return err

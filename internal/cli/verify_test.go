@@ -1,0 +1,206 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-kit/log"
+	"github.com/google/go-cmp/cmp"
+
+	"zkwarden/audit"
+	"zkwarden/audit/journal"
+)
+
+// writeJournal makes a journal of events, which it returns open: what is asked
+// of it is asked beside a running process.
+func writeJournal(t *testing.T, limits journal.Limits, events ...audit.Event) (string, *journal.Journal) {
+	t.Helper()
+	dir := t.TempDir()
+	j, err := journal.Open(journal.Options{Dir: dir, Logger: log.NewNopLogger(), Ensemble: "test", Recorder: "host", Limits: limits})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := j.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	appendAll(t, j, events...)
+	return dir, j
+}
+
+func appendAll(t *testing.T, j *journal.Journal, events ...audit.Event) {
+	t.Helper()
+	for _, e := range events {
+		if _, err := j.Append(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := j.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// edited makes n events that change /a.
+func edited(n int) (events []audit.Event) {
+	for i := range n {
+		exact, version := true, int32(i)
+		events = append(events, audit.Event{
+			Kind: audit.KindChange, Op: audit.OpDataChanged, Path: "/a", Version: &version, Exact: &exact, Source: audit.OriginWatch,
+			Observed: audit.AtTime(time.Date(2026, 11, 20, 10, i, 0, 0, time.UTC)),
+		})
+	}
+	return events
+}
+
+func segmentFile(dir string, first int) string {
+	return filepath.Join(dir, fmt.Sprintf("journal-%020d.jsonl", first))
+}
+
+func verify(t *testing.T, o VerifyOptions) (string, error) {
+	t.Helper()
+	var out bytes.Buffer
+	err := Verify(t.Context(), o, &out)
+	return out.String(), err
+}
+
+func TestVerifySaysWhatIsProved(t *testing.T) {
+	dir, j := writeJournal(t, journal.Limits{SegmentSize: 1000}, edited(10)...)
+	_, hash := j.Durable()
+	size := 0
+	for first := range 10 {
+		text, err := os.ReadFile(segmentFile(dir, first+1))
+		if err != nil {
+			continue
+		}
+		size += len(text)
+	}
+	found, err := filepath.Glob(filepath.Join(dir, "journal-*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := journal.Verify(t.Context(), dir, journal.VerifyOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := fmt.Sprintf("intact: records 1 to 10, %.1f KiB in %d segments, chain id %s\nhead: 10:%d, hash %s\n",
+		float64(size)/1024, len(found), j.ChainID(), report.Check(), hash)
+	appendAll(t, j, edited(2)...)
+	begin12, err := verify(t, VerifyOptions{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin12 = strings.Join(strings.SplitAfter(begin12, "\n")[:2], "")
+	cases := []struct {
+		name  string
+		heads []journal.Head
+		want  string
+	}{
+		{"no witness", nil, "unwitnessed: records 1 to 12; whoever can write the directory can have rewritten all of them. " +
+			"Give --head=SEQ:CHECK with values of zkwarden_journal_head_seq and zkwarden_journal_head_check of one moment\n"},
+		{"a tail", []journal.Head{{Seq: 10, Hash: hash}}, "witnessed: everything through record 10 is what the head 10 was seen with\n" +
+			"unwitnessed: records 11 to 12 lie behind the last head that someone else has seen\n"},
+	}
+	for _, c := range cases {
+		got, err := verify(t, VerifyOptions{Dir: dir, Heads: c.heads})
+		if diff := cmp.Diff(begin12+c.want, got); diff != "" || err != nil {
+			t.Errorf("%s: %v (-want +got):\n%s", c.name, err, diff)
+		}
+	}
+	_, hash = j.Durable()
+	got, err := verify(t, VerifyOptions{Dir: dir, Heads: []journal.Head{{Seq: 12, Hash: hash}}})
+	if err != nil || strings.Contains(got, "unwitnessed") || !strings.Contains(got, "witnessed: everything through record 12") {
+		t.Errorf("with the last head: %v\n%s", err, got)
+	}
+	if !strings.HasPrefix(begin, "intact: records 1 to 10, ") {
+		t.Error(begin)
+	}
+}
+
+func TestVerifySaysWhatIsBroken(t *testing.T) {
+	dir, _ := writeJournal(t, journal.Limits{}, edited(10)...)
+	path := segmentFile(dir, 1)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bytes.SplitAfter(text, []byte("\n"))
+	if err := os.WriteFile(path, bytes.Join(append(lines[:3:3], lines[4:]...), nil), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got, err := verify(t, VerifyOptions{Dir: dir})
+	want := fmt.Sprintf("journal is broken: file %s, line 4, seq 4: the line has seq 5, although the file head says that the journal reached seq 10", path)
+	if _, ok := errors.AsType[*journal.BrokenError](err); !ok || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+	if got != "broken: only the records 1 to 3, before the damage, prove each other\n" {
+		t.Errorf("printed %q", got)
+	}
+	text2, err := verify(t, VerifyOptions{Dir: dir, JSON: true})
+	var v verdict
+	if jsonErr := json.Unmarshal([]byte(text2), &v); jsonErr != nil || err == nil {
+		t.Fatalf("error %v, JSON %v", err, jsonErr)
+	}
+	wantJSON := verdict{
+		Chain: v.Chain, Segments: 1, Bytes: int64(len(bytes.Join(lines[:3], nil))), First: 1, Last: 3, Hash: v.Hash, Check: v.Check,
+		Unwitnessed: &seqRange{1, 3}, Error: want,
+		Damage: &damage{path, 4, 4, "the line has seq 5, although the file head says that the journal reached seq 10"},
+	}
+	if diff := cmp.Diff(wantJSON, v); diff != "" {
+		t.Errorf("JSON (-want +got):\n%s", diff)
+	}
+}
+
+func TestVerifyJSON(t *testing.T) {
+	dir, j := writeJournal(t, journal.Limits{}, edited(3)...)
+	_, hash := j.Durable()
+	appendAll(t, j, edited(1)...)
+	text, err := verify(t, VerifyOptions{Dir: dir, JSON: true, Heads: []journal.Head{{Seq: 3, Hash: hash}}})
+	var v verdict
+	if jsonErr := json.Unmarshal([]byte(text), &v); err != nil || jsonErr != nil || strings.Count(text, "\n") != 1 {
+		t.Fatalf("%v, %v: %s", err, jsonErr, text)
+	}
+	want := verdict{
+		Intact: true, Chain: j.ChainID(), Segments: 1, Bytes: v.Bytes, First: 1, Last: 4, Hash: v.Hash, Check: v.Check,
+		Witnessed: 3, Unwitnessed: &seqRange{4, 4},
+	}
+	if diff := cmp.Diff(want, v); diff != "" || v.Bytes == 0 || v.Check == 0 || len(v.Hash) != 64 {
+		t.Errorf("JSON (-want +got):\n%s\n%s", diff, text)
+	}
+}
+
+func TestVerifyOfNothing(t *testing.T) {
+	dir, _ := writeJournal(t, journal.Limits{})
+	if got, err := verify(t, VerifyOptions{Dir: dir}); err != nil || got != "intact: the journal has no records\n" {
+		t.Errorf("%q, %v for a journal without records", got, err)
+	}
+	if got, err := verify(t, VerifyOptions{Dir: t.TempDir()}); err == nil || got != "" {
+		t.Errorf("%q, %v for an empty directory", got, err)
+	}
+}
+
+func TestVerifyProgress(t *testing.T) {
+	var terminal bytes.Buffer
+	p := verifyProgress{out: &terminal, began: time.Now().Add(-2 * time.Second)}
+	p.show(512<<20, 1<<30)
+	p.show(513<<20, 1<<30) // Too soon to be read.
+	p.end()
+	if got := terminal.String(); !strings.HasPrefix(got, "\r\x1b[K50% of 1.0 GiB, 25") || !strings.HasSuffix(got, " MiB/s\r\x1b[K") || strings.Count(got, "%") != 1 {
+		t.Errorf("progress %q", got)
+	}
+	quick := verifyProgress{out: &terminal, began: time.Now()}
+	terminal.Reset()
+	quick.show(1, 2)
+	quick.end()
+	if terminal.Len() > 0 {
+		t.Errorf("progress %q of a check that is over at once", &terminal)
+	}
+}
