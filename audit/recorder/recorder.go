@@ -40,6 +40,10 @@ type Options struct {
 	Logger   log.Logger
 	Registry prometheus.Registerer
 	Now      func() time.Time // time.Now by default.
+
+	// Committed, if not nil, is told through which record of the journal the
+	// mirror is durable: only what lies behind would have to be replayed.
+	Committed func(seq uint64)
 }
 
 // Recorder turns observations into events. Its state belongs to the goroutine
@@ -243,6 +247,9 @@ func (r *Recorder) commit(ctx context.Context) error {
 		err := r.Mirror.Commit(r.place)
 		if err == nil {
 			r.moved = false
+			if r.Committed != nil {
+				r.Committed(r.place.Seq)
+			}
 			return nil
 		}
 		if !refused {

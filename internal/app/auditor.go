@@ -82,7 +82,8 @@ func (a *auditor) open(ctx context.Context, o Options, dialer *fourletter.Dialer
 		Ensemble: o.Audit.Ensemble, Recorder: o.Audit.Recorder,
 		Policy: a.policy, Mirror: a.mirror, Place: place,
 		Journal: a.journal, Chain: a.journal.ChainID(), Head: head,
-		Logger: o.Logger, Registry: reg,
+		Committed: a.journal.Keep,
+		Logger:    o.Logger, Registry: reg,
 	})
 	if err != nil {
 		return err
