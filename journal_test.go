@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/go-kit/log"
@@ -96,5 +97,31 @@ func TestLogIntoAClosedPipe(t *testing.T) {
 		if _, failed := err.(*exec.ExitError); failed || c.stderr.Len() > 0 {
 			t.Errorf("%q ended with %v and %q, want quietly", args, err, &c.stderr)
 		}
+	}
+}
+
+// TestRetentionOfAProcess runs an auditor several times, with a segment for
+// each record. What the mirror and stdout have is removed, and vouched for.
+func TestRetentionOfAProcess(t *testing.T) {
+	dir := t.TempDir()
+	for range 4 {
+		c := start(t, append(auditing(dir), "--audit.segment-size=1", "--audit.retention-size=1")...)
+		for c.control() != "start" { // What stdout had not taken comes first.
+		}
+		if err := c.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		if status, stderr := c.ends(); status != exitOK {
+			t.Fatalf("exit status %d, stderr %q", status, stderr)
+		}
+	}
+	report, err := journal.Verify(t.Context(), dir, journal.VerifyOptions{})
+	if err != nil || report.First < 4 {
+		t.Errorf("Verify returned %+v, %v, want the records of the first runs to be gone", report, err)
+	}
+	var stdout, stderr bytes.Buffer
+	if status := run(t.Context(), []string{"log", "--audit.dir=" + dir, "--kind=control"}, &stdout, &stderr); status != exitOK ||
+		!strings.Contains(stdout.String(), "  retention  1 records  through ") {
+		t.Errorf("exit status %d, stdout %q, stderr %q", status, &stdout, &stderr)
 	}
 }

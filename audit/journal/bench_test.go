@@ -1,6 +1,8 @@
 package journal
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -58,4 +60,77 @@ func BenchmarkReplay(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.N)*n/b.Elapsed().Seconds(), "lines/s")
+}
+
+// large makes a journal of about so many bytes in segments of 64 MiB.
+func large(b *testing.B, bytes int) (dir string) {
+	b.Helper()
+	dir = b.TempDir()
+	o := testOptions(dir)
+	o.Limits.SegmentSize = 64 << 20
+	j, err := Open(o)
+	if err != nil {
+		b.Fatal(err)
+	}
+	e := change(1)
+	for j.filling.first < uint64(bytes/1000) && j.last.seq < uint64(bytes/930) {
+		if _, err := j.Append(b.Context(), e); err != nil {
+			b.Fatal(err)
+		}
+	}
+	closeJournal(b, j)
+	return dir
+}
+
+// BenchmarkVerify measures verification, beside it the SHA-256 of as much as
+// one piece: no verification can be faster on one core.
+func BenchmarkVerify(b *testing.B) {
+	dir := large(b, 512<<20)
+	block := make([]byte, 1<<20)
+	b.Run("sha256", func(b *testing.B) {
+		b.SetBytes(int64(len(block)))
+		for b.Loop() {
+			sha256.Sum256(block)
+		}
+	})
+	b.Run("verify", func(b *testing.B) {
+		for b.Loop() {
+			report, err := Verify(b.Context(), dir, VerifyOptions{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.SetBytes(report.Bytes)
+		}
+	})
+	b.Run("browse", func(b *testing.B) {
+		for b.Loop() {
+			n := int64(0)
+			for line, err := range Browse(b.Context(), dir, BrowseOptions{}) {
+				if err != nil {
+					b.Fatal(err)
+				}
+				n += int64(len(line.JSON)) + 1
+			}
+			b.SetBytes(n)
+		}
+	})
+}
+
+// BenchmarkOpen measures how long a start takes with a large journal: its last
+// segment is read, and both ends of the others.
+func BenchmarkOpen(b *testing.B) {
+	for _, size := range []int{100 << 20, 1 << 30} {
+		b.Run(fmt.Sprintf("%dMiB", size>>20), func(b *testing.B) {
+			dir := large(b, size)
+			for b.Loop() {
+				found, err := recoverDir(dir)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if err := found.head.close(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }

@@ -16,14 +16,21 @@ import (
 	"zkwarden/audit/sink/stdout"
 )
 
-const victimEnv = "ZKWARDEN_TEST_VICTIM" // Names the directory and makes the test binary a victim.
+const (
+	victimEnv = "ZKWARDEN_TEST_VICTIM" // Names the directory and makes the test binary a victim.
+	shortEnv  = "ZKWARDEN_TEST_SHORT"  // Makes its segments small, and its journal short.
+)
 
 // victim appends as fast as it can and delivers to its stdout, until it is
 // killed or, in case nobody does, a minute has passed.
 func victim(dir string) int {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	j, err := Open(testOptions(dir))
+	o := testOptions(dir)
+	if os.Getenv(shortEnv) != "" {
+		o.Limits = Limits{SegmentSize: 32 << 10, RetentionSize: 256 << 10}
+	}
+	j, err := Open(o)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -40,10 +47,12 @@ func victim(dir string) int {
 		}
 	}()
 	for i := 0; ; i++ {
-		if _, err := j.Append(ctx, change(i)); err != nil {
+		seq, err := j.Append(ctx, change(i))
+		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
+		j.Keep(seq - 1)
 	}
 }
 
@@ -111,5 +120,47 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	}
 	if delivered == 0 {
 		t.Error("no victim delivered anything")
+	}
+}
+
+// TestKilledWhileRotating kills a process whose journal begins a segment and
+// removes one all the time. What it leaves verifies as it is, opens, and has
+// every record that was not delivered.
+func TestKilledWhileRotating(t *testing.T) {
+	t.Setenv(shortEnv, "true")
+	dir := t.TempDir()
+	delivered, removed := uint64(0), uint64(0)
+	for round := range 10 {
+		life := time.Duration(rand.Int64N(int64(200 * time.Millisecond)))
+		text := runVictim(t, dir, life)
+		at := uint64(0)
+		for line := range strings.Lines(text) {
+			line, whole := strings.CutSuffix(line, "\n")
+			if !whole {
+				continue // Killed while it wrote.
+			}
+			rec, err := parseLine([]byte(line))
+			switch {
+			case err != nil:
+				t.Fatalf("round %d: a line was delivered that does not prove itself: %v", round, err)
+			case at == 0 && rec.seq > delivered+1, at > 0 && rec.seq != at+1:
+				t.Fatalf("round %d: record %d was delivered behind %d, %d before were delivered", round, rec.seq, at, delivered)
+			}
+			at = rec.seq
+			delivered = max(delivered, at)
+		}
+		report, err := Verify(t.Context(), dir, VerifyOptions{})
+		if err != nil {
+			t.Fatalf("round %d: Verify returned %v", round, err)
+		}
+		removed = report.First - 1
+		closeJournal(t, newTestJournal(t, dir)) // Cuts what is torn, and removes what is written off.
+		if report, err = Verify(t.Context(), dir, VerifyOptions{}); err != nil || report.Torn > 0 || report.Last < delivered {
+			t.Fatalf("round %d: Verify returned %+v, %v after the repair, %d were delivered", round, report, err, delivered)
+		}
+		t.Logf("killed after %s: records %d to %d in %d segments, %d delivered", life, report.First, report.Last, report.Segments, delivered)
+	}
+	if removed == 0 {
+		t.Error("no victim removed a segment")
 	}
 }

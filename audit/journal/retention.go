@@ -42,11 +42,17 @@ func (j *Journal) retain() {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if len(j.sealed) == 0 || j.closed {
+	if j.closed {
 		return
 	}
-	if reason := j.due(); reason != "" {
-		j.writeOff(reason)
+	size, before := j.size(), j.begin
+	for i, oldest := range j.sealed {
+		reason := j.due(i, size)
+		if reason == "" || !j.writeOff(oldest, before, reason) {
+			return
+		}
+		size -= oldest.size
+		before = oldest.last
 	}
 }
 
@@ -74,11 +80,11 @@ func (j *Journal) remove() bool {
 			j.keepBecause(err.Error())
 			return false
 		}
+		if err := syncDir(j.dir); err != nil { // One after the other: a hole would be damage.
+			j.keepBecause(err.Error())
+			return false
+		}
 		level.Info(j.logger).Log("msg", "old segment was removed", "file", path, "through", old[n].last.seq)
-	}
-	if err := syncDir(j.dir); err != nil {
-		j.keepBecause(err.Error())
-		return false
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -93,12 +99,12 @@ const (
 	reasonHard = "hard size"
 )
 
-// due says why the oldest segment has to go, or nothing.
-func (j *Journal) due() string {
-	size := j.size()
-	newest := j.began // At least as late as the last record of the oldest segment.
-	if len(j.sealed) > 1 {
-		newest = j.sealed[1].began
+// due says why a closed segment has to go while the journal has so many bytes
+// with it, or nothing.
+func (j *Journal) due(i int, size int64) string {
+	newest := j.began // At least as late as the last record of the segment.
+	if i+1 < len(j.sealed) {
+		newest = j.sealed[i+1].began
 	}
 	switch l := j.limits; {
 	case l.RetentionHardSize > 0 && size > l.RetentionHardSize:
@@ -121,44 +127,62 @@ func (j *Journal) size() int64 {
 }
 
 // writeOff appends the record that vouches for the end of the oldest segment,
-// and before it one for each sink that loses records: a crash in between
-// repeats those.
-func (j *Journal) writeOff(reason string) {
-	oldest := j.sealed[0]
+// which follows the record before. It returns false when something still needs
+// the segment. Each segment has a record of its own, so that one vouches for
+// the first record that is left wherever a crash stops the removal.
+func (j *Journal) writeOff(oldest sealed, before mark, reason string) bool {
 	if oldest.last.seq > j.kept {
-		return // The mirror is behind, for a moment only.
+		return false // The mirror is behind, for a moment only.
 	}
 	behind, opening := j.behind(oldest.last.seq)
 	if opening {
-		return
+		return false
 	}
 	names := slices.Sorted(maps.Keys(behind))
 	if len(names) > 0 && reason != reasonHard {
 		j.keepBecause("not acknowledged by sink " + strings.Join(names, ", "))
-		return
+		return false
 	}
 	j.held = ""
 	for _, name := range names {
-		from := max(behind[name], j.begin.seq) + 1
-		count := oldest.last.seq - from + 1
-		gap := j.own(audit.KindGap)
-		gap.Reason = fmt.Sprintf("retention removed records %d to %d before sink %s acknowledged them", from, oldest.last.seq, name)
-		gap.Count = &count
-		if j.add(&gap) != nil {
-			return // It always fits a line.
+		if !j.lose(name, max(behind[name], before.seq)+1, oldest.last.seq) {
+			return false
 		}
-		j.metrics.sinkLost.WithLabelValues(name).Add(float64(count))
-		level.Error(j.logger).Log("msg", "sink loses records, the journal has reached its hard retention size",
-			"sink", name, "from", from, "to", oldest.last.seq)
 	}
-	e, count := j.own(audit.KindControl), oldest.last.seq-j.begin.seq
+	e, count := j.own(audit.KindControl), oldest.last.seq-before.seq
 	e.Control, e.Reason, e.Count = audit.ControlRetention, reason, &count
 	e.Anchor, e.Chain = oldest.last.String(), j.chain
-	if j.add(&e) != nil {
-		return
+	if !j.insist(&e) {
+		return false
 	}
 	j.anchor = e.Anchor
 	j.removal = &removal{through: oldest.last, record: e.Seq}
+	return true
+}
+
+// lose records that a sink loses records. The record stands before that of
+// retention: a crash in between repeats it, and forgets nothing.
+func (j *Journal) lose(sink string, from, to uint64) bool {
+	gap, count := j.own(audit.KindGap), to-from+1
+	gap.Reason = fmt.Sprintf("retention removed records %d to %d before sink %s acknowledged them", from, to, sink)
+	gap.Count = &count
+	if !j.insist(&gap) {
+		return false
+	}
+	j.metrics.sinkLost.WithLabelValues(sink).Add(float64(count))
+	level.Error(j.logger).Log("msg", "sink loses records, the journal has reached its hard retention size",
+		"sink", sink, "from", from, "to", to)
+	return true
+}
+
+// insist appends a record of the journal itself, which does not wait for room.
+// It fails only where the name of the ensemble alone is longer than a line.
+func (j *Journal) insist(e *audit.Event) bool {
+	err := j.add(e)
+	if err != nil {
+		j.keepBecause(err.Error())
+	}
+	return err == nil
 }
 
 // behind returns the cursors that have not acknowledged seq, and how far they
