@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -94,7 +95,7 @@ func TestLogIntoAClosedPipe(t *testing.T) {
 			t.Fatal(err)
 		}
 		err := c.Wait()
-		if _, failed := err.(*exec.ExitError); failed || c.stderr.Len() > 0 {
+		if _, failed := errors.AsType[*exec.ExitError](err); failed || c.stderr.Len() > 0 {
 			t.Errorf("%q ended with %v and %q, want quietly", args, err, &c.stderr)
 		}
 	}

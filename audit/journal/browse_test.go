@@ -126,18 +126,36 @@ func TestBrowseGoesBehindDamage(t *testing.T) {
 		seqs   []uint64
 		errs   []string
 	}{
-		{"flipped bit", func(l [][]byte) [][]byte { l[1][9] ^= 1; return l },
-			[]uint64{1, 2, 3, 4, 5, 7, 8, 9, 10}, []string{"line 2, seq 6: the line does not match its hash"}},
-		{"line removed", func(l [][]byte) [][]byte { return append(l[:1], l[2:]...) },
-			[]uint64{1, 2, 3, 4, 5, 7, 8, 9, 10}, []string{"line 2, seq 6: the line has seq 7"}},
-		{"line forged", func(l [][]byte) [][]byte { l[1] = forge(l[1]); return l },
-			upTo(1, 10), []string{"line 3, seq 7: the line follows another line"}},
-		{"garbage", func(l [][]byte) [][]byte { l[1] = []byte("\n\nx\n"); return l },
-			[]uint64{1, 2, 3, 4, 5, 7, 8, 9, 10}, []string{"line 2, seq 6", "line 3, seq 7", "line 4, seq 8", "line 5, seq 9: the line has seq 7"}},
-		{"segment cut", func(l [][]byte) [][]byte { return [][]byte{l[0], l[1][:50]} },
-			[]uint64{1, 2, 3, 4, 5, 9, 10}, []string{"line 2, seq 6: the line does not end", "the records 7 to 8 are missing"}},
-		{"line of 17 MiB", func(l [][]byte) [][]byte { l[1] = append(make([]byte, maxLine+readChunk), '\n'); return l },
-			[]uint64{1, 2, 3, 4, 5, 7, 8, 9, 10}, []string{"line 2, seq 6: the line does not"}},
+		{
+			"flipped bit", func(l [][]byte) [][]byte { l[1][9] ^= 1; return l },
+			[]uint64{1, 2, 3, 4, 5, 7, 8, 9, 10},
+			[]string{"line 2, seq 6: the line does not match its hash"},
+		},
+		{
+			"line removed", func(l [][]byte) [][]byte { return append(l[:1], l[2:]...) },
+			[]uint64{1, 2, 3, 4, 5, 7, 8, 9, 10},
+			[]string{"line 2, seq 6: the line has seq 7"},
+		},
+		{
+			"line forged", func(l [][]byte) [][]byte { l[1] = forge(l[1]); return l },
+			upTo(1, 10),
+			[]string{"line 3, seq 7: the line follows another line"},
+		},
+		{
+			"garbage", func(l [][]byte) [][]byte { l[1] = []byte("\n\nx\n"); return l },
+			[]uint64{1, 2, 3, 4, 5, 7, 8, 9, 10},
+			[]string{"line 2, seq 6", "line 3, seq 7", "line 4, seq 8", "line 5, seq 9: the line has seq 7"},
+		},
+		{
+			"segment cut", func(l [][]byte) [][]byte { return [][]byte{l[0], l[1][:50]} },
+			[]uint64{1, 2, 3, 4, 5, 9, 10},
+			[]string{"line 2, seq 6: the line does not end", "the records 7 to 8 are missing"},
+		},
+		{
+			"line of 17 MiB", func(l [][]byte) [][]byte { l[1] = append(make([]byte, maxLine+readChunk), '\n'); return l },
+			[]uint64{1, 2, 3, 4, 5, 7, 8, 9, 10},
+			[]string{"line 2, seq 6: the line does not"},
+		},
 		{"first line without a chain id", func(l [][]byte) [][]byte {
 			body := bytes.Replace(l[0][:len(l[0])-hashPart-1], []byte(`,"chain":`), []byte(`,"chaim":`), 1)
 			line, _ := seal(append(body, '}'))
@@ -358,8 +376,7 @@ func TestReadersBesideAWriter(t *testing.T) {
 				return
 			}
 		case err := <-f.errs:
-			var removed *RemovedError
-			if !errors.As(err, &removed) {
+			if _, ok := errors.AsType[*RemovedError](err); !ok {
 				t.Fatalf("Browse told of %v beside a writer", err)
 			}
 		case <-time.After(20 * time.Second):

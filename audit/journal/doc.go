@@ -30,21 +30,44 @@
 //
 //	,"prev":"<64 hex digits>","hash":"<64 hex digits>"}
 //
+// A segment ends when it has reached the size or the age in [Limits]. The next
+// one is durable in the directory before it gets records, which a crash can
+// therefore leave empty.
+//
 // # Chain
 //
 // "hash" is the SHA-256, in lowercase hex, of the bytes of the line before the
 // last occurrence of `,"hash":`, which is to say of the line without its last
 // 75 bytes. "prev" is the hash of the line before, or 64 zeros in the first
 // line. It stands within the hashed bytes, so each hash vouches for every line
-// up to its own. The first record also has the member "chain", 32 random hex
-// digits that tell this journal from any other.
+// up to its own. The first record of each segment also has the member "chain",
+// 32 random hex digits that tell this journal from any other.
 //
-// To verify a journal: for each line, compare the computed hash with "hash",
-// "prev" with the "hash" of the line before, and "seq" with its seq plus one;
-// compare the number in each file's name with the seq of its first line; then
-// find the line whose seq is in "head" and compare its hash. A journal that
-// ends before its head has lost records. One that goes on behind its head is
-// sound: the head follows each fsync, and a crash can come between them.
+// To verify a journal, as [Verify] does: for each line, compare the computed
+// hash with "hash", "prev" with the "hash" of the line before, and "seq" with
+// its seq plus one; compare the number in each file's name with the seq of its
+// first line, and the "chain" there with that of the other segments; then find
+// the line whose seq is in "head" and compare its hash. A journal that ends
+// before its head has lost records. One that goes on behind its head is sound:
+// the head follows each fsync, and a crash can come between them.
+//
+// # Retention
+//
+// The oldest segment is removed when the journal has grown too large or the
+// segment too old, every cursor that has a file has acknowledged all of it, and
+// the mirror has it, as [Journal.Keep] says. Before, a control record
+// "retention" is durable, whose "anchor" is "<seq>:<hash>" of the segment's
+// last record and whose "chain" is the chain id. There is one for each segment,
+// so whatever a crash leaves, the first record that is there follows an anchor
+// in the journal. If it does not, segments are missing. The first record of
+// each segment repeats the newest anchor before it, so that [Open] finds it by
+// reading the last segment, and the first and the last line of the others;
+// what a crash kept from being removed, the next start removes.
+//
+// With a hard size, a segment also goes when cursors have not acknowledged it.
+// A record of kind "gap" for each of them stands before the retention record,
+// with a "reason" that names the sink and the records, and their "count". The
+// cursor goes on with the first record that is there.
 //
 // # Head and cursors
 //
@@ -54,7 +77,9 @@
 // change, a new file is renamed over it instead. After a power cut the text may
 // be older than what was written last, never newer than the durable records: a
 // stale head proves less, a stale cursor repeats lines. A program that reads
-// them beside a running journal reads twice, until both answers agree.
+// them beside a running journal reads twice, until both answers agree, and
+// reads them before the records: then what they name is there. [Verify] and
+// [Browse] do so, and take no lock.
 //
 // # Crashes
 //

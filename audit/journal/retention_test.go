@@ -356,8 +356,10 @@ func TestMissingBeginning(t *testing.T) {
 		change func(dir string, removed []byte)
 		says   string
 	}{
-		{"one segment too many", func(dir string, _ []byte) { remove(t, segmentPath(dir, 6)) },
-			"the records 6 to 10 are missing, and no retention record says"},
+		{
+			"one segment too many", func(dir string, _ []byte) { remove(t, segmentPath(dir, 6)) },
+			"the records 6 to 10 are missing, and no retention record says",
+		},
 		{"another first segment", func(dir string, _ []byte) {
 			text, err := os.ReadFile(segmentPath(segmented(t, 5, 5), 6))
 			if err != nil {

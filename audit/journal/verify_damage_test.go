@@ -95,16 +95,26 @@ func TestVerifyFindsDamage(t *testing.T) {
 			text := mustRead(t, segmentPath(dir, 9))
 			write(t, segmentPath(dir, 9), text[:len(text)-20])
 		}, 9, 4, 12, "the line does not end"},
-		{"middle segment emptied", func(t *testing.T, dir string) { write(t, segmentPath(dir, 5), nil) },
-			5, 1, 5, "the segment is empty"},
-		{"last segment emptied", func(t *testing.T, dir string) { write(t, segmentPath(dir, 9), nil) },
-			9, 1, 9, "the journal ends"},
-		{"first segment removed", func(t *testing.T, dir string) { remove(t, segmentPath(dir, 1)) },
-			1, 0, 1, "the records 1 to 4 are missing, and no retention record says"},
-		{"middle segment removed", func(t *testing.T, dir string) { remove(t, segmentPath(dir, 5)) },
-			5, 0, 5, "the records 5 to 8 are missing"},
-		{"last segment removed", func(t *testing.T, dir string) { remove(t, segmentPath(dir, 9)) },
-			5, 5, 9, "the journal ends, although the file head says that the journal reached seq 12"},
+		{
+			"middle segment emptied", func(t *testing.T, dir string) { write(t, segmentPath(dir, 5), nil) },
+			5, 1, 5, "the segment is empty",
+		},
+		{
+			"last segment emptied", func(t *testing.T, dir string) { write(t, segmentPath(dir, 9), nil) },
+			9, 1, 9, "the journal ends",
+		},
+		{
+			"first segment removed", func(t *testing.T, dir string) { remove(t, segmentPath(dir, 1)) },
+			1, 0, 1, "the records 1 to 4 are missing, and no retention record says",
+		},
+		{
+			"middle segment removed", func(t *testing.T, dir string) { remove(t, segmentPath(dir, 5)) },
+			5, 0, 5, "the records 5 to 8 are missing",
+		},
+		{
+			"last segment removed", func(t *testing.T, dir string) { remove(t, segmentPath(dir, 9)) },
+			5, 5, 9, "the journal ends, although the file head says that the journal reached seq 12",
+		},
 		{"all segments removed", func(t *testing.T, dir string) {
 			for _, first := range []uint64{1, 5, 9} {
 				remove(t, segmentPath(dir, first))
@@ -360,8 +370,8 @@ func TestVerifyChangesNothing(t *testing.T) {
 	if _, err := Verify(t.Context(), dir, VerifyOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	for range Browse(t.Context(), dir, BrowseOptions{}) {
-		continue
+	if _, errs := browse(t, dir, BrowseOptions{}); len(errs) > 0 {
+		t.Fatal(errs)
 	}
 	if diff := cmp.Diff(before, snapshot(t, dir)); diff != "" {
 		t.Errorf("directory (-before +after):\n%s", diff)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"syscall"
 
 	"zkwarden/audit"
@@ -114,7 +115,7 @@ func (p *logPrinter) print(line audit.Line) error {
 		return p.warn(&journal.BrokenError{File: p.options.Dir, Seq: line.Seq, Problem: p.bad.Error()})
 	}
 	if p.options.JSON {
-		_, err := p.out.Write(append(line.JSON[:len(line.JSON):len(line.JSON)], '\n'))
+		_, err := p.out.Write(append(slices.Clip(line.JSON), '\n'))
 		return err
 	}
 	color, text := logLine(&p.event)

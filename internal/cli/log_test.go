@@ -34,17 +34,25 @@ func day() []audit.Event {
 	return []audit.Event{
 		{Kind: audit.KindControl, Control: audit.ControlStart, Roots: []string{"/a", "/b c"}, Observed: noon(0)},
 		{Kind: audit.KindControl, Control: audit.ControlBaseline, Roots: []string{"/a"}, Count: &n, Zxid: 5, Observed: noon(1)},
-		{Kind: audit.KindChange, Op: audit.OpCreated, Path: "/a/x", Version: new(int32), Exact: &yes, Source: audit.OriginWatch, After: text("one\n"),
-			EphemeralOwner: 0x99, Actor: &audit.Actor{Session: 0x99, Client: "10.1.2.3", Confidence: "exact"}, Observed: noon(2)},
-		{Kind: audit.KindChange, Op: audit.OpDataChanged, Path: "/a/x", Version: &version, Exact: &no, Collapsed: 3, Source: audit.OriginResync,
+		{
+			Kind: audit.KindChange, Op: audit.OpCreated, Path: "/a/x", Version: new(int32), Exact: &yes, Source: audit.OriginWatch, After: text("one\n"),
+			EphemeralOwner: 0x99, Actor: &audit.Actor{Session: 0x99, Client: "10.1.2.3", Confidence: "exact"}, Observed: noon(2),
+		},
+		{
+			Kind: audit.KindChange, Op: audit.OpDataChanged, Path: "/a/x", Version: &version, Exact: &no, Collapsed: 3, Source: audit.OriginResync,
 			Before: text(`{"limit":99,"name":"x"}`), After: text(`{"limit":98,"name":"x"}`),
-			Actor: &audit.Actor{Session: 0x98, Confidence: "likely"}, Observed: noon(3), Time: noon(1)},
+			Actor: &audit.Actor{Session: 0x98, Confidence: "likely"}, Observed: noon(3), Time: noon(1),
+		},
 		{Kind: audit.KindGap, Reason: audit.GapReconnect, ZxidAfter: &after, ZxidUntil: &until, Observed: noon(4)},
-		{Kind: audit.KindChange, Op: audit.OpDeleted, Path: "/b c/\x1b[31mred\u202e", Cause: audit.CauseSessionExpired, Exact: &yes, Source: audit.OriginTxnlog,
-			Before: &audit.Content{Size: &size, Digest: "aa"}, Observed: noon(5)},
-		{Kind: audit.KindChange, Op: audit.OpACLChanged, Path: "/ab", Exact: &yes, Source: audit.OriginSweep, Observed: noon(6),
+		{
+			Kind: audit.KindChange, Op: audit.OpDeleted, Path: "/b c/\x1b[31mred\u202e", Cause: audit.CauseSessionExpired, Exact: &yes, Source: audit.OriginTxnlog,
+			Before: &audit.Content{Size: &size, Digest: "aa"}, Observed: noon(5),
+		},
+		{
+			Kind: audit.KindChange, Op: audit.OpACLChanged, Path: "/ab", Exact: &yes, Source: audit.OriginSweep, Observed: noon(6),
 			Before: &audit.Content{ACL: []audit.ACL{{Perms: "cdrwa", Scheme: "world", ID: "anyone"}}},
-			After:  &audit.Content{ACL: []audit.ACL{{Perms: "r", Scheme: "world", ID: "anyone"}}}},
+			After:  &audit.Content{ACL: []audit.ACL{{Perms: "r", Scheme: "world", ID: "anyone"}}},
+		},
 		{Kind: audit.KindChange, Op: audit.OpChildrenChanged, Path: "/a", Collapsed: 4, Exact: &no, Source: audit.OriginResync, Observed: noon(7)},
 		{Kind: audit.KindCheckpoint, Zxid: 0x30, ACLZxid: 0x2f, Unreadable: &n, Observed: noon(8)},
 		{Kind: audit.KindControl, Control: audit.ControlRetention, Count: &n, Anchor: "7:abc", Reason: "size", Observed: noon(9)},
@@ -141,8 +149,10 @@ func TestLogJSONIsTheJournal(t *testing.T) {
 func TestLogDiff(t *testing.T) {
 	size := 70
 	digests := func(before, after string) audit.Event {
-		return audit.Event{Kind: audit.KindChange, Op: audit.OpDataChanged, Path: "/a",
-			Before: &audit.Content{Size: &size, Digest: before}, After: &audit.Content{Size: &size, Digest: after}}
+		return audit.Event{
+			Kind: audit.KindChange, Op: audit.OpDataChanged, Path: "/a",
+			Before: &audit.Content{Size: &size, Digest: before}, After: &audit.Content{Size: &size, Digest: after},
+		}
 	}
 	content := func(data, encoding string) *audit.Content {
 		size := len(data)
@@ -188,8 +198,10 @@ func TestLogDiff(t *testing.T) {
 		{"the same", changed(content("x", "utf-8"), content("x", "utf-8")), "--- before  1 bytes\n+++ after   1 bytes\nthe content is the same\n"},
 		{"end of the last line", changed(content("a\nb", "utf-8"), content("a\nb\n", "utf-8")), "--- before  3 bytes\n+++ after   4 bytes\n@@ -1,2 +1,2 @@\n  a\n- b (no newline at the end)\n+ b\n"},
 		{"ACL", acls, "--- before  size is not known, content was not recorded\n+++ after   size is not known, content was not recorded\n@@ -1 +1 @@\n- acl world:anyone:cdrwa\n+ acl world:anyone:r\n"},
-		{"too deep", changed(content(strings.Repeat("[", 100)+strings.Repeat("]", 100), "utf-8"), content("[]", "utf-8")),
-			"--- before  200 bytes\n+++ after   2 bytes\n@@ -1 +1 @@\n- " + strings.Repeat("[", 100) + strings.Repeat("]", 100) + "\n+ []\n"},
+		{
+			"too deep", changed(content(strings.Repeat("[", 100)+strings.Repeat("]", 100), "utf-8"), content("[]", "utf-8")),
+			"--- before  200 bytes\n+++ after   2 bytes\n@@ -1 +1 @@\n- " + strings.Repeat("[", 100) + strings.Repeat("]", 100) + "\n+ []\n",
+		},
 		{"children", day()[7], ""},
 		{"control", day()[0], ""},
 	}

@@ -56,7 +56,7 @@ func verdictText(r journal.Report, err error) string {
 	if r.Last < r.First {
 		return "intact: the journal has no records\n"
 	}
-	fmt.Fprintf(&b, "intact: records %d to %d, %s in %d segments, chain id %s\n", r.First, r.Last, bytesText(r.Bytes), r.Segments, r.Chain)
+	fmt.Fprintf(&b, "intact: records %d to %d, %s in %s, chain id %s\n", r.First, r.Last, bytesText(r.Bytes), filesText(r.Segments), r.Chain)
 	fmt.Fprintf(&b, "head: %d:%d, hash %s\n", r.Last, r.Check(), r.Hash)
 	if r.First > 1 {
 		fmt.Fprintf(&b, "removed: records 1 to %d, by retention\n", r.First-1)
@@ -151,6 +151,13 @@ func (p *verifyProgress) end() {
 	if !p.shown.IsZero() {
 		fmt.Fprint(p.out, "\r\x1b[K")
 	}
+}
+
+func filesText(n int) string {
+	if n == 1 {
+		return "one segment"
+	}
+	return fmt.Sprintf("%d segments", n)
 }
 
 // bytesText writes a number of bytes as people read it: 12.3 MiB.

@@ -75,30 +75,13 @@ func verify(t *testing.T, o VerifyOptions) (string, error) {
 func TestVerifySaysWhatIsProved(t *testing.T) {
 	dir, j := writeJournal(t, journal.Limits{SegmentSize: 1000}, edited(10)...)
 	_, hash := j.Durable()
-	size := 0
-	for first := range 10 {
-		text, err := os.ReadFile(segmentFile(dir, first+1))
-		if err != nil {
-			continue
-		}
-		size += len(text)
-	}
-	found, err := filepath.Glob(filepath.Join(dir, "journal-*"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	appendAll(t, j, edited(2)...)
 	report, err := journal.Verify(t.Context(), dir, journal.VerifyOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	begin := fmt.Sprintf("intact: records 1 to 10, %.1f KiB in %d segments, chain id %s\nhead: 10:%d, hash %s\n",
-		float64(size)/1024, len(found), j.ChainID(), report.Check(), hash)
-	appendAll(t, j, edited(2)...)
-	begin12, err := verify(t, VerifyOptions{Dir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	begin12 = strings.Join(strings.SplitAfter(begin12, "\n")[:2], "")
+	begin := fmt.Sprintf("intact: records 1 to 12, %.1f KiB in %d segments, chain id %s\nhead: 12:%d, hash %s\n",
+		float64(report.Bytes)/1024, report.Segments, j.ChainID(), report.Check(), report.Hash)
 	cases := []struct {
 		name  string
 		heads []journal.Head
@@ -111,7 +94,7 @@ func TestVerifySaysWhatIsProved(t *testing.T) {
 	}
 	for _, c := range cases {
 		got, err := verify(t, VerifyOptions{Dir: dir, Heads: c.heads})
-		if diff := cmp.Diff(begin12+c.want, got); diff != "" || err != nil {
+		if diff := cmp.Diff(begin+c.want, got); diff != "" || err != nil {
 			t.Errorf("%s: %v (-want +got):\n%s", c.name, err, diff)
 		}
 	}
@@ -119,9 +102,6 @@ func TestVerifySaysWhatIsProved(t *testing.T) {
 	got, err := verify(t, VerifyOptions{Dir: dir, Heads: []journal.Head{{Seq: 12, Hash: hash}}})
 	if err != nil || strings.Contains(got, "unwitnessed") || !strings.Contains(got, "witnessed: everything through record 12") {
 		t.Errorf("with the last head: %v\n%s", err, got)
-	}
-	if !strings.HasPrefix(begin, "intact: records 1 to 10, ") {
-		t.Error(begin)
 	}
 }
 
