@@ -207,10 +207,7 @@ func (found *recovered) locate(dir string) error {
 	case first == anchor.seq+1:
 		found.begin = anchor
 		if found.prev != "" && found.prev != anchor.hash {
-			return &BrokenError{
-				File: segmentPath(dir, first), Line: 1, Seq: first,
-				Problem: fmt.Sprintf("prev is %s, but the last record that retention removed has the hash %s", found.prev, anchor.hash),
-			}
+			return otherBeginning(dir, anchor, found.prev)
 		}
 		return nil
 	}
@@ -223,6 +220,15 @@ func (found *recovered) locate(dir string) error {
 	found.begin = mark{seq: first - 1, hash: found.prev}
 	found.removal = &removal{through: anchor}
 	return nil
+}
+
+// otherBeginning is the error for a first record that does not follow the
+// anchor.
+func otherBeginning(dir string, anchor mark, prev string) error {
+	return &BrokenError{
+		File: segmentPath(dir, anchor.seq+1), Line: 1, Seq: anchor.seq + 1,
+		Problem: fmt.Sprintf("prev is %s, but the last record that retention removed has the hash %s", prev, anchor.hash),
+	}
 }
 
 // unvouched is the error for records from one seq up to before another, that

@@ -267,6 +267,9 @@ func (v *verification) meet(r *segmentReader) error {
 // conclude checks what can be known only at the end.
 func (v *verification) conclude() error {
 	if v.begin.seq > 0 && !v.vouched {
+		if v.newest.seq == v.begin.seq {
+			return otherBeginning(v.dir, v.newest, v.begin.hash)
+		}
 		return unvouched(v.dir, v.newest.seq+1, v.begin.seq+1)
 	}
 	for _, w := range v.witnesses {
