@@ -14,7 +14,8 @@ import (
 )
 
 // samples has a value for every flag, none of them the default. What is
-// needed beside a flag follows it.
+// needed beside a flag follows it. A flag that two commands have may have a
+// sample for each.
 var samples = map[string][]string{
 	"zookeeper.address":                  {"zk-1:2182"},
 	"zookeeper.tls":                      {"true"},
@@ -47,6 +48,9 @@ var samples = map[string][]string{
 	"web.enable-pprof":                   {"true"},
 	"audit.path":                         {"/a"},
 	"audit.level":                        {"metadata"},
+	"audit.policy-file":                  {"policy.yaml"},
+	"audit.instance":                     {"zk-0"},
+	"check path":                         {"/a", "--audit.policy-file=policy.yaml"},
 	"audit.dir":                          {"/var/lib/zkwarden"},
 	"audit.digest-key-file":              {"key"},
 	"audit.sweep-interval":               {"1h"},
@@ -117,7 +121,7 @@ func parsed(t *testing.T, args ...string) string {
 	}
 	return fmt.Sprintf("%s\n%q %t %+v %s %q %q %q %+v %s\n%+v %q\n%+v\n%+v\n%+v\n%+v\n%+v", chosen,
 		f.addresses, f.tls, f.tlsFiles, f.timeout, f.ensemble, f.logLevel, f.logFormat, f.ensembleMembers, f.ensembleTimeout,
-		f.run, f.level, f.tree, f.watch, f.health, f.log.options, f.verify.options)
+		f.run, f.explained, f.tree, f.watch, f.health, f.log.options, f.verify.options)
 }
 
 func TestEveryFlagHasHelp(t *testing.T) {
@@ -146,7 +150,10 @@ func checkHelp(t *testing.T, what, help string) {
 func TestEnvironment(t *testing.T) {
 	for _, line := range commandLines() {
 		t.Run(line.command+"/"+line.flag.Name, func(t *testing.T) {
-			sample, ok := samples[line.flag.Name]
+			sample, ok := samples[line.command+" "+line.flag.Name]
+			if !ok {
+				sample, ok = samples[line.flag.Name]
+			}
 			if !ok {
 				t.Fatalf("--%s has no sample in this test", line.flag.Name)
 			}
