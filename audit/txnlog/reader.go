@@ -53,6 +53,9 @@ type Reader struct {
 
 	decoder txnDecoder
 	txn     *Txn
+	count   int             // Records so far.
+	at      int64           // Where the last one begins.
+	front   [frontSize]byte // What it begins with.
 }
 
 // NewReader reads src from its beginning; name is for errors.
@@ -117,8 +120,10 @@ func (r *Reader) accept(payload []byte) bool {
 		r.err = r.broken(kind, err.Error())
 		return false
 	}
+	r.txn, r.at = txn, r.off
+	r.count++
+	copy(r.front[:], r.buf[r.lo:])
 	r.skip(frontSize + len(payload) + 1)
-	r.txn = txn
 	return true
 }
 
@@ -224,6 +229,18 @@ func (r *Reader) room() {
 		r.buf = grown
 	}
 	r.lo = 0
+}
+
+// same tells whether the last record still begins as it did when it was read.
+func (r *Reader) same() (bool, error) {
+	if r.count == 0 {
+		return true, nil
+	}
+	var now [frontSize]byte
+	if _, err := r.src.ReadAt(now[:], r.at); err != nil && err != io.EOF {
+		return false, fmt.Errorf("read %s at offset %d: %w", r.name, r.at, err)
+	}
+	return now == r.front, nil
 }
 
 func (r *Reader) skip(n int) {
