@@ -39,7 +39,7 @@ func createTxn(zxid int64, path, data string) builder {
 
 // logFile is a log file with the payloads as its records.
 func logFile(payloads ...builder) []byte {
-	file := []byte(builder(magicLog).i32(version).i64(0))
+	file := []byte(builder(magicLog).i32(2).i64(0))
 	for _, payload := range payloads {
 		file = append(file, record(payload)...)
 	}

@@ -33,6 +33,7 @@ type Follower struct {
 	reader  *Reader
 	older   map[uint64]bool // The zxids of files before current, as they were when it was opened.
 	last    order
+	idle    bool // Whether the last look found nothing; since then much can have happened to the file.
 	err     error
 }
 
@@ -102,17 +103,25 @@ func (f *Follower) Next() bool {
 
 // read goes on in the current file.
 func (f *Follower) read() bool {
-	for f.reader.Next() {
-		zxid := f.reader.Record().Zxid
-		if zxid <= f.from {
-			continue
-		}
-		if f.err = f.last.check(f.reader, f.current); f.err != nil {
+	if f.idle {
+		if f.err = f.intact(); f.err != nil {
 			return false
 		}
-		return true
 	}
-	f.err = f.reader.Err()
+	for f.reader.Next() {
+		if f.idle = false; f.reader.Record().Zxid <= f.from {
+			continue
+		}
+		f.err = f.last.check(f.reader, f.current)
+		return f.err == nil
+	}
+	f.idle = true
+	if f.err = f.reader.Err(); f.err != nil {
+		// What is in the place of the next record may be no record any more.
+		if taken := f.intact(); taken != nil {
+			f.err = taken
+		}
+	}
 	return false
 }
 
@@ -153,7 +162,7 @@ func (f *Follower) open(files []File, i int) bool {
 		_ = f.file.Close() // It was only read.
 	}
 	f.current, f.file, f.info, f.reader = files[i], file, info, NewReader(files[i].Path, file)
-	f.older = map[uint64]bool{}
+	f.idle, f.older = false, map[uint64]bool{}
 	for _, older := range files[:i] {
 		f.older[older.Zxid] = true
 	}
@@ -164,9 +173,6 @@ func (f *Follower) open(files []File, i int) bool {
 // the files that there are, and which of them comes after it, if any.
 func (f *Follower) look() (files []File, next int) {
 	if f.err != nil {
-		return nil, 0
-	}
-	if f.err = f.intact(); f.err != nil {
 		return nil, 0
 	}
 	if files, f.err = Logs(f.dir); f.err != nil {

@@ -16,8 +16,7 @@ import (
 const DefaultMaxLength = 64 << 20
 
 const (
-	magicLog   = "ZKLG"
-	version    = 2
+	magicLog   = "ZKLG"    // Format version 2 follows.
 	headerSize = 4 + 4 + 8 // Magic, version, database id.
 
 	frontSize  = 8 + 4                  // Checksum and length, before a payload.
@@ -127,24 +126,33 @@ func (r *Reader) accept(payload []byte) bool {
 	return true
 }
 
-// open checks the header of the file. There is none yet in a file that was
-// just made.
+// open checks the header of the file. There is none yet, or half of one, in a
+// file that was just made.
 func (r *Reader) open() bool {
 	head, err := r.peek(headerSize)
+	right := matching(head, magicLog+"\x00\x00\x00\x02")
 	switch {
 	case err != nil:
 		r.err = err
-	case len(head) < headerSize || allZero(head):
+	case len(head) < headerSize || allZero(head[right:]) && right < 8:
 		r.forget()
-	case string(head[:4]) != magicLog:
+	case right < 4:
 		r.err = r.broken(ErrCorrupt, fmt.Sprintf("it begins with %q, not %q", head[:4], magicLog))
-	case binary.BigEndian.Uint32(head[4:]) != version:
+	case right < 8:
 		r.err = r.broken(ErrUnsupported, fmt.Sprintf("format version %d", binary.BigEndian.Uint32(head[4:])))
 	default:
 		r.skip(headerSize)
 		return true
 	}
 	return false
+}
+
+// matching counts the bytes that both begin with.
+func matching(b []byte, s string) (n int) {
+	for n < len(b) && n < len(s) && b[n] == s[n] {
+		n++
+	}
+	return n
 }
 
 // state is what a look found in place of a payload: nothing yet when it is
