@@ -24,16 +24,21 @@ func benchLog(b *testing.B) File {
 	}
 	defer file.Close()
 	w := bufio.NewWriterSize(file, 1<<20)
-	w.Write(logFile())
+	write := func(content []byte) {
+		if _, err := w.Write(content); err != nil {
+			b.Fatal(err)
+		}
+	}
+	write(logFile())
 	for zxid := range int64(benchTxns) {
 		payload := header(zxid+1, TypeSetData).str(fmt.Sprintf("/bench/znode-%08d", zxid%10_000))
 		payload = payload.str(strings.Repeat("d", 200-len(payload)-4-4-digestSize)).i32(int32(zxid)).digest(zxid)
 		if len(payload) != 200 {
 			b.Fatalf("payload of %d bytes", len(payload))
 		}
-		w.Write(record(payload))
+		write(record(payload))
 	}
-	w.Write(make([]byte, 1<<20))
+	write(make([]byte, 1<<20))
 	if err := w.Flush(); err != nil {
 		b.Fatal(err)
 	}

@@ -175,6 +175,9 @@ func (f *Follower) look() (files []File, next int) {
 	if f.err != nil {
 		return nil, 0
 	}
+	if f.err = f.intact(); f.err != nil {
+		return nil, 0
+	}
 	if files, f.err = Logs(f.dir); f.err != nil {
 		return nil, 0
 	}

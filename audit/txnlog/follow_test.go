@@ -29,7 +29,11 @@ func newFakeLog(t testing.TB, from uint64) *fakeLog {
 }
 
 func (f *fakeLog) follow(from uint64) {
-	f.Follower = Follow(filepath.Dir(f.dir), from, func(err error) { f.torn = append(f.torn, filepath.Base(err.(*FileError).File)) })
+	f.Follower = Follow(filepath.Dir(f.dir), from, func(err error) {
+		if at, ok := errors.AsType[*FileError](err); ok {
+			f.torn = append(f.torn, filepath.Base(at.File))
+		}
+	})
 	f.t.Cleanup(func() { f.Close() })
 }
 

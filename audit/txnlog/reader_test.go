@@ -199,7 +199,8 @@ func TestShapes(t *testing.T) {
 		},
 		"paths and digest": {
 			header(1, TypeCloseSession).i32(2).str("/a").str("/b").digest(1),
-			Op{Type: TypeCloseSession, Paths: [][]byte{[]byte("/a"), []byte("/b")}, HasPaths: true}, &Digest{2, 1},
+			Op{Type: TypeCloseSession, Paths: [][]byte{[]byte("/a"), []byte("/b")}, HasPaths: true},
+			&Digest{2, 1},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

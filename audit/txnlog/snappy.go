@@ -123,10 +123,10 @@ func unsnap(dst, block []byte) ([]byte, error) {
 // than there are. Lengths and offsets above a block's are cut to what is still
 // refused.
 func element(b []byte) (length, offset, used int) {
-	number := func(from, size int) int {
+	number := func(size int) int {
 		n := uint64(0)
-		for i := from; i < min(from+size, len(b)); i++ {
-			n |= uint64(b[i]) << (8 * (i - from))
+		for i := 1; i < min(1+size, len(b)); i++ {
+			n |= uint64(b[i]) << (8 * (i - 1))
 		}
 		return int(min(n, maxSnappyBlock+1))
 	}
@@ -137,11 +137,11 @@ func element(b []byte) (length, offset, used int) {
 			return length + 1, -1, 1
 		}
 		extra := length - 59
-		return number(1, extra) + 1, -1, 1 + extra
+		return number(extra) + 1, -1, 1 + extra
 	case 1:
-		return tag>>2&7 + 4, tag>>5<<8 | number(1, 1), 2
+		return tag>>2&7 + 4, tag>>5<<8 | number(1), 2
 	case 2:
-		return tag>>2 + 1, number(1, 2), 3
+		return tag>>2 + 1, number(2), 3
 	}
-	return tag>>2 + 1, number(1, 4), 5
+	return tag>>2 + 1, number(4), 5
 }

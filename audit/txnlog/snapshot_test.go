@@ -234,11 +234,11 @@ func churn(t testing.TB, server *zktest.Server, n int) {
 				// What fails is logged, too.
 				switch i % 4 {
 				case 0, 1:
-					conn.Create(path, []byte(path), 0, acl)
+					_, _ = conn.Create(path, []byte(path), 0, acl)
 				case 2:
-					conn.Set(path, fmt.Append(nil, w, i), -1)
+					_, _ = conn.Set(path, fmt.Append(nil, w, i), -1)
 				case 3:
-					conn.Delete(path, -1)
+					_ = conn.Delete(path, -1)
 				}
 			}
 		})
