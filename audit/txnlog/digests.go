@@ -199,13 +199,10 @@ type linear [statLength][256]uint32
 
 func newLinear() *linear {
 	var l linear
-	for at := range l {
-		for value := range l[at] {
-			crc := crc32.IEEETable[value]
-			for range statLength - 1 - at {
-				crc = crc32.IEEETable[byte(crc)] ^ crc>>8
-			}
-			l[at][value] = crc
+	l[statLength-1] = *crc32.IEEETable
+	for at := statLength - 2; at >= 0; at-- {
+		for value, crc := range l[at+1] {
+			l[at][value] = crc32.IEEETable[byte(crc)] ^ crc>>8 // One byte more behind it.
 		}
 	}
 	return &l

@@ -229,10 +229,10 @@ func (r *Reader) room() {
 	switch {
 	case r.hi < len(r.buf):
 		return
-	case r.lo > len(r.buf)/2:
+	case r.lo > len(r.buf)/2 && len(r.buf) >= r.step:
 		r.hi = copy(r.buf, r.buf[r.lo:r.hi])
 	default:
-		grown := make([]byte, max(fullRead, 2*len(r.buf)))
+		grown := make([]byte, max(r.step, 2*(r.hi-r.lo)))
 		r.hi = copy(grown, r.buf[r.lo:r.hi])
 		r.buf = grown
 	}
