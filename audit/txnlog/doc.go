@@ -78,7 +78,8 @@
 // A server ends a file when it takes a snapshot, and begins the next one with
 // the next transaction. It also begins a new file after each restart, and
 // leaves the one before as it is, with half a record at its end if there was a
-// crash. That record was not acknowledged to anybody by this server. ZooKeeper
+// crash. A server acknowledges what was fsynced, so nobody was told of that
+// record unless forceSync is off. ZooKeeper
 // itself reads a file up to the first length of 0, or to the first record
 // without its 'B', and goes on with the next file; it refuses a record whose
 // checksum is wrong (FileTxnIterator.next). This package does the same, and
