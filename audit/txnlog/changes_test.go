@@ -84,6 +84,9 @@ func TestEphemerals(t *testing.T) {
 		{multi(5, Op{Type: TypeCreate, Path: []byte("/never"), Ephemeral: true, ParentCversion: 1}, Op{Type: TypeError}), nil},
 		{multi(6, Op{Type: TypeDelete, Path: []byte("/b")}, Op{Type: TypeCreate, Path: []byte("/b"), ParentCversion: 2}), []string{"0 delete /b", "1 create /b"}},
 		{ephemeral(7, "/c"), []string{"0 create /c"}},
+		// A snapshot may hold an ephemeral znode of what is no such znode yet.
+		{ephemeral(7, "/later"), []string{"0 create /later"}},
+		{createTxn(8, "/later", ""), []string{"0 create /later"}},
 		{header(8, TypeCloseSession), []string{"0 delete /a", "1 delete /c", "2 delete /from-snapshot"}},
 		{header(9, TypeCloseSession), nil},
 		{ephemeral(10, "/d"), []string{"0 create /d"}},

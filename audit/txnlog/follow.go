@@ -116,12 +116,7 @@ func (f *Follower) read() bool {
 		return f.err == nil
 	}
 	f.idle = true
-	if f.err = f.reader.Err(); f.err != nil {
-		// What is in the place of the next record may be no record any more.
-		if taken := f.intact(); taken != nil {
-			f.err = taken
-		}
-	}
+	f.err = f.reader.Err()
 	return false
 }
 

@@ -187,6 +187,11 @@ func TestFollowWhatIsTakenBack(t *testing.T) {
 				t.Fatal(err)
 			}
 		},
+		"cut within the last record": func(f *fakeLog) {
+			if err := os.Truncate(f.path(3), int64(len(log(3)))+frontSize+5); err != nil {
+				t.Fatal(err)
+			}
+		},
 		"cut, and a new file": func(f *fakeLog) {
 			if err := os.Truncate(f.path(3), int64(len(log(3)))); err != nil {
 				t.Fatal(err)

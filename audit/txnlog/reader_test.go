@@ -129,6 +129,7 @@ func TestDamage(t *testing.T) {
 		"a lost sector":           {zeroed, []uint64{1}, ErrCorrupt},
 		"a record behind padding": {append(padded(whole, 9000), record(createTxn(4, "/d", ""))...), []uint64{1, 2, 3}, ErrCorrupt},
 		"rubbish behind padding":  {append(padded(whole, 9000), "rubbish"...), []uint64{1, 2, 3}, ErrTorn},
+		"another byte at the end": {append(whole[:len(whole)-1:len(whole)-1], 'C'), []uint64{1, 2}, ErrCorrupt},
 		"unknown type":            {logFile(header(1, 99).i32(0)), nil, ErrUnsupported},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -77,6 +77,19 @@ func TestSnapshotAsBuilt(t *testing.T) {
 	}
 }
 
+// TestSnapshotWithoutDigest is what 3.9 writes with digest.enabled=false.
+func TestSnapshotWithoutDigest(t *testing.T) {
+	b := builder(magicSnapshot).i32(2).i64(-1).i32(0).i32(0).node("", "", noACL, 0).str("/").seal().i64(78).seal()
+	s, err := NewSnapshot("snapshot.1", bytes.NewReader(b))
+	if err != nil || !s.Next() || s.Next() || s.Err() != nil {
+		t.Fatal(err, s.Err())
+	}
+	_, _, hasDigest := s.Digest()
+	if last, ok := s.LastZxid(); hasDigest || !ok || last != 78 {
+		t.Errorf("digest %v, last zxid %d %v", hasDigest, last, ok)
+	}
+}
+
 // TestSnapshotCutAtEveryByte is never whole, except where an older version
 // would end it.
 func TestSnapshotCutAtEveryByte(t *testing.T) {

@@ -17,8 +17,9 @@ import (
 	"zkwarden/internal/zktest"
 )
 
-// tail follows a directory until done is closed and nothing is left.
-func tail(dir string, done <-chan struct{}, seen func(*Txn)) error {
+// tail follows a directory until done is closed and nothing is left, and looks
+// at it at an interval.
+func tail(dir string, interval time.Duration, done <-chan struct{}, seen func(*Txn)) error {
 	f := Follow(dir, 0, nil)
 	defer f.Close()
 	for last := false; ; {
@@ -31,7 +32,7 @@ func tail(dir string, done <-chan struct{}, seen func(*Txn)) error {
 		select {
 		case <-done:
 			last = true
-		case <-time.After(time.Millisecond):
+		case <-time.After(interval):
 		}
 	}
 }
@@ -43,7 +44,7 @@ func TestTailWhileWritten(t *testing.T) {
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
 	dir, done := t.TempDir(), make(chan struct{})
-	const files, perFile = 20, 500
+	const files, perFile = 300, 30
 	go func() {
 		defer close(done)
 		for i := range files {
@@ -73,7 +74,7 @@ func TestTailWhileWritten(t *testing.T) {
 		}
 	}()
 	next := uint64(1)
-	err := tail(dir, done, func(txn *Txn) {
+	err := tail(dir, 0, done, func(txn *Txn) {
 		if txn.Zxid != next || string(txn.Ops[0].Path) != "/"+strconv.FormatUint(next, 10) {
 			t.Errorf("zxid %d (%s) in place of %d", txn.Zxid, txn.Ops[0].Path, next)
 		}
@@ -97,7 +98,7 @@ func TestTailRunningServer(t *testing.T) {
 			var got []string
 			done, ended := make(chan struct{}), make(chan error, 1)
 			go func() {
-				ended <- tail(server.TxnLogDir(), done, func(txn *Txn) { got = append(got, summary(txn)) })
+				ended <- tail(server.TxnLogDir(), time.Millisecond, done, func(txn *Txn) { got = append(got, summary(txn)) })
 			}()
 			stop := sync.OnceFunc(func() {
 				close(done)
