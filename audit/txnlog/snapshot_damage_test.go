@@ -79,10 +79,10 @@ func TestSnapshotAsBuilt(t *testing.T) {
 
 // TestSnapshotWithoutDigest is what 3.9 writes with digest.enabled=false.
 func TestSnapshotWithoutDigest(t *testing.T) {
-	b := builder(magicSnapshot).i32(2).i64(-1).i32(0).i32(0).str("").i32(-1).i64(noACL)
+	b := builder(magicSnapshot).i32(2).i64(-1).i32(0).i32(0).node("", "x", noACL, 0).str("/null").i32(-1).i64(noACL)
 	b = append(b, make([]byte, 60)...).str("/").seal().i64(78).seal()
 	s, err := NewSnapshot("snapshot.1", bytes.NewReader(b))
-	if err != nil || !s.Next() || s.Next() || s.Err() != nil {
+	if err != nil || !s.Next() || !s.Next() || s.Next() || s.Err() != nil {
 		t.Fatal(err, s.Err())
 	}
 	if s.Node().Data != nil {
