@@ -113,6 +113,10 @@ func TestDigestsAfterwards(t *testing.T) {
 	if digests.Sum() == none || digests.Len() != 3 {
 		t.Errorf("digest %d of %d znodes", digests.Sum(), digests.Len())
 	}
+	set := decoded(t, header(2, TypeSetData).str("/a").str("two").i32(1))
+	for _, op := range set.Changes() {
+		digests.Change(set.Header, op)
+	}
 	once := digests.Sum()
 	for _, op := range start.Changes() {
 		digests.Change(start.Header, op) // As after a fuzzy snapshot.
@@ -129,5 +133,12 @@ func TestDigestsAfterwards(t *testing.T) {
 	}
 	if digests.Sum() != once {
 		t.Error("what is below /zookeeper counts")
+	}
+	below := decoded(t, createTxn(4, "/zookeeper/x", ""))
+	for _, op := range below.Changes() {
+		digests.Change(below.Header, op)
+	}
+	if digests.Len() != 3 || digests.Sum() == once {
+		t.Error("of a znode below /zookeeper only its parent's counters count")
 	}
 }

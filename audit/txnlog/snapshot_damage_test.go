@@ -79,10 +79,14 @@ func TestSnapshotAsBuilt(t *testing.T) {
 
 // TestSnapshotWithoutDigest is what 3.9 writes with digest.enabled=false.
 func TestSnapshotWithoutDigest(t *testing.T) {
-	b := builder(magicSnapshot).i32(2).i64(-1).i32(0).i32(0).node("", "", noACL, 0).str("/").seal().i64(78).seal()
+	b := builder(magicSnapshot).i32(2).i64(-1).i32(0).i32(0).node("", "x", noACL, 0).str("/null").i32(-1).i64(noACL)
+	b = append(b, make([]byte, 60)...).str("/").seal().i64(78).seal()
 	s, err := NewSnapshot("snapshot.1", bytes.NewReader(b))
-	if err != nil || !s.Next() || s.Next() || s.Err() != nil {
+	if err != nil || !s.Next() || !s.Next() || s.Next() || s.Err() != nil {
 		t.Fatal(err, s.Err())
+	}
+	if s.Node().Data != nil {
+		t.Errorf("data %q, want null", s.Node().Data)
 	}
 	_, _, hasDigest := s.Digest()
 	if last, ok := s.LastZxid(); hasDigest || !ok || last != 78 {
@@ -192,6 +196,21 @@ func TestSnappyBlocks(t *testing.T) {
 				t.Errorf("%.20q, %v; want %.20q", got, err, c.want)
 			}
 		})
+	}
+}
+
+// TestSnappyMemory claims one byte and unpacks many.
+func TestSnappyMemory(t *testing.T) {
+	block := []byte{1, 0, 'z'}
+	for range 300_000 {
+		block = append(block, 63<<2|2, 1, 0)
+	}
+	before := allocated()
+	if _, err := unsnap(nil, block); !errors.Is(err, errSnappy) {
+		t.Errorf("error %v", err)
+	}
+	if used := allocated() - before; used > 1<<20 {
+		t.Errorf("%d bytes were allocated for a block of one", used)
 	}
 }
 
