@@ -3,19 +3,23 @@ package mirror
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"strings"
 
 	"zkwarden/audit"
 )
 
 // Entry is the last known state of one znode. Czxid is zero when the
-// incarnation is unknown; Content is nil when the data are unknown. Cversion
-// counts the recorded creates and deletes of children on top of the count
-// that the first sync read.
+// incarnation is unknown; Content is nil when the data are unknown, and has no
+// ACL, which stands beside it: nil when it is unknown. Cversion counts the
+// recorded creates and deletes of children on top of the count that the first
+// sync read.
 type Entry struct {
 	Czxid                       audit.Zxid
 	Version, Cversion, Aversion int32
 	EphemeralOwner              audit.SessionID
 	Content                     *audit.Content
+	ACL                         []audit.ACL
+	ACLMasked                   bool
 }
 
 // Flags of an encoded entry.
@@ -26,10 +30,15 @@ const (
 	flagBase64
 	flagNull
 	flagTruncated
+	flagACL
+	flagACLMasked
 )
 
+// perms are the letters of audit.ACL.Perms, each a bit of its encoding.
+const perms = "cdrwa"
+
 func encode(e Entry) []byte {
-	var flags byte
+	var flags uint64
 	var digest []byte
 	if c := e.Content; c != nil {
 		flags |= flagContent | encodingFlag(c.Encoding)
@@ -40,12 +49,21 @@ func encode(e Entry) []byte {
 			flags |= flagTruncated
 		}
 	}
-	buf := append(make([]byte, 0, 96), flags)
+	if e.ACL != nil {
+		flags |= flagACL
+		if e.ACLMasked {
+			flags |= flagACLMasked
+		}
+	}
+	buf := binary.AppendUvarint(make([]byte, 0, 96), flags)
 	buf = binary.AppendUvarint(buf, uint64(e.Czxid))
 	for _, counter := range []int32{e.Version, e.Cversion, e.Aversion} {
 		buf = binary.AppendVarint(buf, int64(counter))
 	}
 	buf = binary.AppendUvarint(buf, uint64(e.EphemeralOwner))
+	if e.ACL != nil {
+		buf = appendACL(buf, e.ACL)
+	}
 	if e.Content == nil {
 		return buf
 	}
@@ -58,20 +76,35 @@ func encode(e Entry) []byte {
 	return append(buf, e.Content.Data...)
 }
 
+func appendACL(buf []byte, acl []audit.ACL) []byte {
+	buf = binary.AppendUvarint(buf, uint64(len(acl)))
+	for _, entry := range acl {
+		var bits byte
+		for i := range perms {
+			if strings.IndexByte(entry.Perms, perms[i]) >= 0 {
+				bits |= 1 << i
+			}
+		}
+		buf = append(buf, bits)
+		for _, text := range []string{entry.Scheme, entry.ID} {
+			buf = binary.AppendUvarint(buf, uint64(len(text)))
+			buf = append(buf, text...)
+		}
+	}
+	return buf
+}
+
 // decode reads what encode wrote. An entry that is cut short decodes to as much
 // as it holds: whatever is wrong in a mirror, the next resync finds.
 func decode(text []byte) Entry {
-	if len(text) == 0 {
-		return Entry{}
-	}
-	flags := text[0]
-	d := varints{text[1:]}
+	d := fields{text}
+	flags, stat := d.stat()
 	e := Entry{
-		Czxid:          audit.Zxid(d.unsigned()),
-		Version:        int32(d.signed()),
-		Cversion:       int32(d.signed()),
-		Aversion:       int32(d.signed()),
-		EphemeralOwner: audit.SessionID(d.unsigned()),
+		Czxid: stat.Czxid, Version: stat.Version, Cversion: stat.Cversion, Aversion: stat.Aversion,
+		EphemeralOwner: stat.EphemeralOwner,
+	}
+	if flags&flagACL != 0 {
+		e.ACL, e.ACLMasked = d.acl(), flags&flagACLMasked != 0
 	}
 	if flags&flagContent == 0 {
 		return e
@@ -86,21 +119,72 @@ func decode(text []byte) Entry {
 	return e
 }
 
-type varints struct{ rest []byte }
+func decodeStat(text []byte) audit.Stat {
+	d := fields{text}
+	_, stat := d.stat()
+	return stat
+}
 
-func (d *varints) unsigned() uint64 {
+func (e *Entry) stat() audit.Stat {
+	return audit.Stat{
+		Czxid: e.Czxid, Version: e.Version, Cversion: e.Cversion, Aversion: e.Aversion,
+		EphemeralOwner: e.EphemeralOwner,
+	}
+}
+
+// fields are what is left of an encoded entry.
+type fields struct{ rest []byte }
+
+func (d *fields) stat() (flags uint64, stat audit.Stat) {
+	flags = d.unsigned()
+	return flags, audit.Stat{
+		Czxid:          audit.Zxid(d.unsigned()),
+		Version:        int32(d.signed()),
+		Cversion:       int32(d.signed()),
+		Aversion:       int32(d.signed()),
+		EphemeralOwner: audit.SessionID(d.unsigned()),
+	}
+}
+
+func (d *fields) unsigned() uint64 {
 	v, n := binary.Uvarint(d.rest)
 	d.rest = d.rest[max(n, 0):]
 	return v
 }
 
-func (d *varints) signed() int64 {
+func (d *fields) signed() int64 {
 	v, n := binary.Varint(d.rest)
 	d.rest = d.rest[max(n, 0):]
 	return v
 }
 
-func encodingFlag(encoding string) byte {
+func (d *fields) text() string {
+	n := min(d.unsigned(), uint64(len(d.rest)))
+	text := string(d.rest[:n])
+	d.rest = d.rest[n:]
+	return text
+}
+
+func (d *fields) acl() []audit.ACL {
+	acl := []audit.ACL{}
+	for range d.unsigned() {
+		if len(d.rest) == 0 {
+			break
+		}
+		bits := d.rest[0]
+		d.rest = d.rest[1:]
+		var letters []byte
+		for i := range perms {
+			if bits&(1<<i) != 0 {
+				letters = append(letters, perms[i])
+			}
+		}
+		acl = append(acl, audit.ACL{Perms: string(letters), Scheme: d.text(), ID: d.text()})
+	}
+	return acl
+}
+
+func encodingFlag(encoding string) uint64 {
 	switch encoding {
 	case audit.EncodingUTF8:
 		return flagUTF8
@@ -112,7 +196,7 @@ func encodingFlag(encoding string) byte {
 	return 0
 }
 
-func encodingOf(flags byte) string {
+func encodingOf(flags uint64) string {
 	switch {
 	case flags&flagUTF8 != 0:
 		return audit.EncodingUTF8

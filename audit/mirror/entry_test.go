@@ -20,6 +20,9 @@ var entries = map[string]Entry{
 	"empty":         {Content: &audit.Content{Size: new(0), Digest: digest, Encoding: audit.EncodingUTF8}},
 	"text":          {Content: &audit.Content{Size: new(3), Digest: digest, Encoding: audit.EncodingUTF8, Data: "x\x00y"}},
 	"binary":        {Content: &audit.Content{Size: new(2), Digest: digest, Encoding: audit.EncodingBase64, Data: "/wA="}},
+	"an ACL":        {ACL: []audit.ACL{{Perms: "cdrwa", Scheme: "world", ID: "anyone"}}},
+	"an empty ACL":  {ACL: []audit.ACL{}},
+	"masked ACL":    {Content: &audit.Content{Size: new(3), Digest: digest}, ACL: []audit.ACL{{Perms: "ra", Scheme: "digest", ID: digest}, {Scheme: "ip", ID: "10.0.0.0/8"}}, ACLMasked: true},
 	"truncated":     {Content: &audit.Content{Size: new(1 << 20), Digest: digest, Encoding: audit.EncodingUTF8, Data: strings.Repeat("x", 4096), Truncated: true}},
 }
 

@@ -30,7 +30,7 @@ func newMirror(t testing.TB) *Mirror {
 // reopen ends the mirror as a crash would: what was not committed is lost.
 func reopen(t testing.TB, m *Mirror) (*Mirror, Place) {
 	t.Helper()
-	file := m.db.Path()
+	file := m.file
 	if err := m.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -2,101 +2,37 @@ package mirror
 
 import (
 	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"iter"
-	"maps"
+	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	bolt "go.etcd.io/bbolt"
 
 	"zkwarden/audit"
 )
 
-// formatVersion changes when older files can no longer be read.
-const formatVersion = 1
-
 // MaxPath is the longest path that a mirror can keep, in bytes. ZooKeeper
 // allows longer ones; only the size of a request bounds them.
 const MaxPath = bolt.MaxKeySize
-
-// lockTimeout bounds the wait for another process that has the file open.
-const lockTimeout = time.Second
-
-// Place says what the file of a mirror contains.
-type Place struct {
-	Format      int             `json:"format"`
-	Chain       string          `json:"chain"`       // The journal that Seq belongs to.
-	Seq         uint64          `json:"seq"`         // The last record of that journal that is applied.
-	Mark        audit.Zxid      `json:"mark"`        // Everything through it was handed over by the source.
-	Generation  uint64          `json:"generation"`  // See audit.Identity.
-	Fingerprint string          `json:"fingerprint"` // The policy under which content was kept.
-	DigestKey   string          `json:"digest_key"`  // Fingerprint of the key behind its digests.
-	Synced      map[string]bool `json:"synced"`      // The roots whose first sync is complete.
-}
 
 // Mirror is the last known state of the watched znodes. Its methods are safe
 // for concurrent use; only one goroutine may change and commit it. However
 // long the disk takes for a commit, reads do not wait for it.
 type Mirror struct {
-	db *bolt.DB
+	file string
 
 	mu      sync.RWMutex
+	db      *bolt.DB
 	cleared bool                       // Whether the next commit begins with an empty file.
 	dirty   map[string]*Entry          // Changes since the last commit; nil means removed.
 	under   map[string]map[string]bool // The names in dirty by parent, so that Children need not scan it.
 
 	count atomic.Int64
-}
-
-// Names within the file.
-const (
-	bucketZnodes = "znodes"
-	bucketPlace  = "place"
-	keyPlace     = "place"
-)
-
-// Open opens the mirror in file, creating it where it is missing, and returns
-// the place at which it was committed.
-func Open(file string) (*Mirror, Place, error) {
-	db, err := bolt.Open(file, 0o600, &bolt.Options{Timeout: lockTimeout, FreelistType: bolt.FreelistMapType})
-	if err != nil {
-		return nil, Place{}, fmt.Errorf("open mirror %s: %w", file, err)
-	}
-	m := &Mirror{db: db, dirty: map[string]*Entry{}, under: map[string]map[string]bool{}}
-	place, err := m.load()
-	if err != nil {
-		return nil, Place{}, errors.Join(fmt.Errorf("read mirror %s: %w", file, err), db.Close())
-	}
-	return m, place, nil
-}
-
-func (m *Mirror) load() (Place, error) {
-	place := Place{Format: formatVersion, Synced: map[string]bool{}}
-	err := m.db.Update(func(tx *bolt.Tx) error {
-		znodes, err := tx.CreateBucketIfNotExists([]byte(bucketZnodes))
-		if err != nil {
-			return err
-		}
-		m.count.Store(int64(znodes.Stats().KeyN))
-		bucket, err := tx.CreateBucketIfNotExists([]byte(bucketPlace))
-		if err != nil {
-			return err
-		}
-		if text := bucket.Get([]byte(keyPlace)); text != nil {
-			return json.Unmarshal(text, &place)
-		}
-		return nil
-	})
-	if err == nil && place.Format != formatVersion {
-		err = fmt.Errorf("format %d is not the supported %d", place.Format, formatVersion)
-	}
-	return place, err
 }
 
 // Get returns the entry of path.
@@ -122,16 +58,26 @@ func (m *Mirror) Get(path string) (Entry, bool) {
 // Put sets the entry of path. A path longer than MaxPath is not kept: no
 // commit could ever write it.
 func (m *Mirror) Put(path string, entry Entry) {
-	if len(path) > MaxPath {
+	if _, known := m.Get(path); known {
+		m.put(path, entry)
 		return
 	}
-	_, known := m.Get(path)
+	m.Add(path, entry)
+}
+
+// Add is Put for a znode that is not known, as Get has told before: a first
+// sync has many of them.
+func (m *Mirror) Add(path string, entry Entry) {
+	if len(path) <= MaxPath {
+		m.put(path, entry)
+		m.count.Add(1)
+	}
+}
+
+func (m *Mirror) put(path string, entry Entry) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.change(path, &entry)
-	if !known {
-		m.count.Add(1)
-	}
 }
 
 // Delete removes the entry of path, but none below it.
@@ -262,57 +208,6 @@ func (m *Mirror) Clear() {
 	m.cleared = true
 }
 
-// Commit writes all changes and the place that they belong to, in one durable
-// transaction. The caller has made the journal durable through place.Seq.
-func (m *Mirror) Commit(place Place) error {
-	place.Format = formatVersion
-	text, err := json.Marshal(place)
-	if err != nil {
-		return fmt.Errorf("commit mirror: %w", err)
-	}
-	// Nothing changes during the transaction, since its caller is the one who
-	// changes things: it needs no lock.
-	err = m.db.Update(func(tx *bolt.Tx) error {
-		znodes, err := m.begin(tx)
-		if err != nil {
-			return err
-		}
-		// Sorted keys keep the B+tree's pages together.
-		for _, path := range slices.Sorted(maps.Keys(m.dirty)) {
-			if err := write(znodes, path, m.dirty[path]); err != nil {
-				return fmt.Errorf("write %q: %w", path, err)
-			}
-		}
-		return tx.Bucket([]byte(bucketPlace)).Put([]byte(keyPlace), text)
-	})
-	if err != nil {
-		return fmt.Errorf("commit mirror: %w", err)
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	clear(m.dirty)
-	clear(m.under)
-	m.cleared = false
-	return nil
-}
-
-func (m *Mirror) begin(tx *bolt.Tx) (znodes *bolt.Bucket, err error) {
-	if !m.cleared {
-		return tx.Bucket([]byte(bucketZnodes)), nil
-	}
-	if err := tx.DeleteBucket([]byte(bucketZnodes)); err != nil {
-		return nil, err
-	}
-	return tx.CreateBucket([]byte(bucketZnodes))
-}
-
-func write(znodes *bolt.Bucket, path string, entry *Entry) error {
-	if entry == nil {
-		return znodes.Delete([]byte(path))
-	}
-	return znodes.Put([]byte(path), encode(*entry))
-}
-
 // Close closes the file; what was not committed is lost.
 func (m *Mirror) Close() error { return m.db.Close() }
 
@@ -322,8 +217,18 @@ func (m *Mirror) view(read func(znodes *bolt.Bucket)) {
 	if m.cleared {
 		return
 	}
+	defer m.guard()
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	_ = m.db.View(func(tx *bolt.Tx) error {
 		read(tx.Bucket([]byte(bucketZnodes)))
 		return nil
 	})
+}
+
+// guard removes a file that bbolt panics over: with it, the next start would
+// come to the same end, and so for ever.
+func (m *Mirror) guard() {
+	if p := recover(); p != nil {
+		panic(fmt.Sprintf("mirror %s is damaged and was removed (%v): %v", m.file, os.Remove(m.file), p))
+	}
 }

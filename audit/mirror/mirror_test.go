@@ -3,6 +3,7 @@ package mirror
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -141,8 +142,8 @@ func TestLongPaths(t *testing.T) {
 
 func TestSecondOpenerIsRefused(t *testing.T) {
 	m := newMirror(t)
-	file := m.db.Path()
-	if other, _, err := Open(file); err == nil || !strings.HasPrefix(err.Error(), "open mirror "+file+": ") {
+	file := m.file
+	if other, _, err := Open(file); err == nil || errors.Is(err, ErrUnusable) || !strings.HasPrefix(err.Error(), "open mirror "+file+": ") {
 		t.Errorf("Open() = %v, %v", other, err)
 	}
 	m, _ = reopen(t, m)
@@ -152,16 +153,16 @@ func TestSecondOpenerIsRefused(t *testing.T) {
 }
 
 func TestOpenRefuses(t *testing.T) {
-	for name, text := range map[string]string{"another format": `{"format":2}`, "garbage": `{`} {
+	for name, text := range map[string]string{"another format": `{"format":1}`, "garbage": `{`} {
 		t.Run(name, func(t *testing.T) {
 			m := newMirror(t)
-			file := m.db.Path()
+			file := m.file
 			err := m.db.Update(func(tx *bolt.Tx) error { return tx.Bucket([]byte(bucketPlace)).Put([]byte(keyPlace), []byte(text)) })
 			if err != nil || m.Close() != nil {
 				t.Fatal(err)
 			}
 			for range 2 { // The first leaves no lock behind.
-				if _, _, err := Open(file); err == nil || !strings.HasPrefix(err.Error(), "read mirror "+file+": ") {
+				if _, _, err := Open(file); !errors.Is(err, ErrUnusable) || !strings.HasPrefix(err.Error(), "read mirror "+file+": ") {
 					t.Errorf("Open() = %v", err)
 				}
 			}
@@ -172,14 +173,14 @@ func TestOpenRefuses(t *testing.T) {
 		if err := os.WriteFile(file, []byte(strings.Repeat("x", 1<<16)), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := Open(file); err == nil || !strings.HasPrefix(err.Error(), "open mirror "+file+": ") {
+		if _, _, err := Open(file); !errors.Is(err, ErrUnusable) || !strings.HasPrefix(err.Error(), "open mirror "+file+": ") {
 			t.Errorf("Open() = %v", err)
 		}
 	})
 }
 
 func TestFileIsPrivate(t *testing.T) {
-	info, err := os.Stat(newMirror(t).db.Path())
+	info, err := os.Stat(newMirror(t).file)
 	if err != nil || info.Mode() != 0o600 {
 		t.Errorf("mode %v, %v; want 0600", info.Mode(), err)
 	}
