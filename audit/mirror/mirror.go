@@ -28,9 +28,9 @@ type Mirror struct {
 
 	mu      sync.RWMutex
 	db      *bolt.DB
-	cleared bool                       // Whether the next commit begins with an empty file.
-	dirty   map[string]*Entry          // Changes since the last commit; nil means removed.
-	under   map[string]map[string]bool // The names in dirty by parent, so that Children need not scan it.
+	cleared bool                           // Whether the next commit begins with an empty file.
+	dirty   map[string]*Entry              // Changes since the last commit; nil means removed.
+	under   map[string]map[string]struct{} // The tree of the paths in dirty, names by parent, so that nobody need scan it.
 
 	count atomic.Int64
 }
@@ -93,16 +93,20 @@ func (m *Mirror) Delete(path string) {
 
 func (m *Mirror) change(path string, entry *Entry) {
 	m.dirty[path] = entry
-	if path == "/" {
-		return // The root has no parent.
+	for path != "/" {
+		parent := audit.Parent(path)
+		names := m.under[parent]
+		if names == nil {
+			names = map[string]struct{}{}
+			m.under[parent] = names
+		}
+		name := path[len(prefix(parent)):]
+		if _, there := names[name]; there {
+			return // And so is everything above it.
+		}
+		names[name] = struct{}{}
+		path = parent
 	}
-	parent := audit.Parent(path)
-	names := m.under[parent]
-	if names == nil {
-		names = map[string]bool{}
-		m.under[parent] = names
-	}
-	names[path[len(prefix(parent)):]] = true
 }
 
 // Children yields the names of the known children of path, sorted.
@@ -123,7 +127,10 @@ func (m *Mirror) children(path string) []string {
 	if len(changed) == 0 {
 		return names
 	}
-	names = slices.DeleteFunc(names, func(name string) bool { return changed[name] })
+	names = slices.DeleteFunc(names, func(name string) bool {
+		_, changed := m.dirty[audit.Child(path, name)]
+		return changed
+	})
 	for name := range changed {
 		if m.dirty[audit.Child(path, name)] != nil {
 			names = append(names, name)
@@ -166,29 +173,45 @@ func (m *Mirror) Below(root string) []string {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	below := prefix(root)
-	inside := func(path string) bool { return len(path) > len(below) && strings.HasPrefix(path, below) }
 	var paths []string
 	m.view(func(znodes *bolt.Bucket) {
 		cursor := znodes.Cursor()
 		for key, _ := cursor.Seek([]byte(below)); bytes.HasPrefix(key, []byte(below)); key, _ = cursor.Next() {
 			path := string(key)
-			if _, changed := m.dirty[path]; !changed && inside(path) {
+			if _, changed := m.dirty[path]; !changed && path != below {
 				paths = append(paths, path)
 			}
 		}
 	})
-	for path, entry := range m.dirty {
-		if entry != nil && inside(path) {
-			paths = append(paths, path)
-		}
-	}
+	paths = m.changedBelow(root, paths)
 	slices.Sort(paths)
 	slices.Reverse(paths)
 	return paths
 }
 
+// changedBelow appends the paths below root that were set since the last commit.
+func (m *Mirror) changedBelow(root string, paths []string) []string {
+	for name := range m.under[root] {
+		path := audit.Child(root, name)
+		if m.dirty[path] != nil {
+			paths = append(paths, path)
+		}
+		paths = m.changedBelow(path, paths)
+	}
+	return paths
+}
+
 // Len returns the number of known znodes.
 func (m *Mirror) Len() int { return int(m.count.Load()) }
+
+// Size returns the bytes of the file.
+func (m *Mirror) Size() int64 {
+	info, err := os.Stat(m.file)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
 
 // Dirty returns the number of changes that the next Commit writes.
 func (m *Mirror) Dirty() int {

@@ -1,6 +1,7 @@
 package recorder
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 
@@ -9,19 +10,30 @@ import (
 )
 
 // Replay applies a line that the journal holds behind the mirror's place. It
-// is called in order, before Run.
+// is called in order, before Run. Where the mirror is lost, that is the whole
+// journal, which tells the generation and nothing else.
 func (r *Recorder) Replay(line audit.Line) error {
+	if r.lost && !bytes.Contains(line.JSON, []byte(`"generation"`)) && !bytes.Contains(line.JSON, []byte(audit.GapHistoryRewritten)) {
+		return nil
+	}
 	var e audit.Event
 	if err := json.Unmarshal(line.JSON, &e); err != nil {
 		return fmt.Errorf("replay journal record %d: %w", line.Seq, err)
 	}
-	if e.Kind == audit.KindGap && e.Reason == audit.GapHistoryRewritten {
+	switch {
+	case e.Kind == audit.KindGap && e.Reason == audit.GapHistoryRewritten:
 		r.forgetHistory()
+		fallthrough
+	case e.Control == audit.ControlStart, e.Control == audit.ControlBaseline:
+		// Records before this member was theirs leave it to be counted.
+		r.place.Generation = max(r.place.Generation, e.Generation)
 	}
-	if e.Control == audit.ControlBaseline {
-		for _, root := range e.Roots {
-			r.place.Synced[root] = true
-		}
+	if r.lost {
+		return nil
+	}
+	if e.Policy != "" && (e.Policy != r.place.Fingerprint || e.DigestKey != r.place.DigestKey) {
+		// What is known was kept under several policies from here on.
+		r.place.Fingerprint, r.place.DigestKey = "", ""
 	}
 	r.apply(e)
 	r.place.Seq = line.Seq
@@ -29,41 +41,37 @@ func (r *Recorder) Replay(line audit.Line) error {
 	return nil
 }
 
-// apply brings the mirror up to date with a change record. It uses nothing but
-// the record, so that replaying a journal rebuilds the same mirror.
+// apply brings the mirror and its place up to date with a record. It uses
+// nothing but the record, so that replaying a journal rebuilds the same mirror.
 func (r *Recorder) apply(e audit.Event) {
+	switch e.Control {
+	case audit.ControlBaseline:
+		for _, root := range e.Roots {
+			r.place.Synced[root] = true
+		}
+	case audit.ControlMode:
+		r.place.Mode = audit.Mode{Name: e.Mode, Server: e.Reason}
+	}
 	if e.Kind != audit.KindChange {
 		return
 	}
 	switch e.Op {
 	case audit.OpCreated:
-		entry := mirror.Entry{Czxid: e.Czxid, EphemeralOwner: e.EphemeralOwner, Content: e.After}
-		for range r.Mirror.Children(e.Path) {
-			entry.Cversion++ // Hints told of them before a walk came to their parent.
-		}
-		r.Mirror.Put(e.Path, entry)
-		r.countChild(e.Path)
+		r.applyCreated(e)
 	case audit.OpDeleted:
 		r.Mirror.Delete(e.Path)
-		r.countChild(e.Path)
+		if e.Source == audit.OriginWatch {
+			delete(r.place.Orphans, e.Path)
+		}
+		r.countChild(e)
 	case audit.OpDataChanged:
-		entry, known := r.Mirror.Get(e.Path)
-		if !known && e.Czxid == 0 {
-			return // Nothing is known of the znode that could be compared later.
-		}
-		entry.Content = e.After
-		if e.Version != nil {
-			entry.Version = *e.Version
-		}
-		if e.Czxid != 0 {
-			entry.Czxid = e.Czxid
-		}
-		r.Mirror.Put(e.Path, entry)
+		r.applyData(e)
 	case audit.OpACLChanged:
 		entry, _ := r.Mirror.Get(e.Path)
 		if e.Aversion != nil {
 			entry.Aversion = *e.Aversion
 		}
+		_, entry.ACL, entry.ACLMasked = split(e.After)
 		r.Mirror.Put(e.Path, entry)
 	case audit.OpChildrenChanged:
 		if entry, ok := r.Mirror.Get(e.Path); ok {
@@ -73,24 +81,44 @@ func (r *Recorder) apply(e audit.Event) {
 	}
 }
 
-// countChild moves the parent's cversion, as the server does with every create
-// and delete of a child.
-func (r *Recorder) countChild(path string) {
-	if path == "/" {
-		return
+func (r *Recorder) applyCreated(e audit.Event) {
+	entry := mirror.Entry{Czxid: e.Czxid, EphemeralOwner: e.EphemeralOwner}
+	entry.Content, entry.ACL, entry.ACLMasked = split(e.After)
+	if e.Source != audit.OriginWatch {
+		entry.Cversion = r.adopted(e.Path, e.Czxid) // Hints told of them before it was found.
 	}
-	parent := audit.Parent(path)
-	if entry, ok := r.Mirror.Get(parent); ok {
-		entry.Cversion++
-		r.Mirror.Put(parent, entry)
+	delete(r.place.Orphans, e.Path)
+	r.Mirror.Put(e.Path, entry)
+	if countsChild(e) {
+		r.countChild(e)
 	}
+}
+
+func (r *Recorder) applyData(e audit.Event) {
+	entry, known := r.Mirror.Get(e.Path)
+	if !known && e.Czxid == 0 {
+		return // Nothing is known of the znode that could be compared later.
+	}
+	entry.Content = e.After
+	if e.Version != nil {
+		entry.Version = *e.Version
+	}
+	if e.Czxid != 0 {
+		entry.Czxid = e.Czxid
+	}
+	r.Mirror.Put(e.Path, entry)
 }
 
 // forgetHistory begins a new generation: nothing that was known about the
 // ensemble holds any more.
 func (r *Recorder) forgetHistory() {
 	r.place.Generation++
-	r.place.Mark = 0
+	r.place.Mark, r.place.ACL, r.place.Widened, r.swept = 0, 0, 0, false
+	r.place.Orphans = nil
 	clear(r.place.Synced)
+	clear(r.owed)
+	r.unreadable = newUnreadable()
+	r.metrics.unreadable.Set(0)
+	r.hideUnsynced()
 	r.Mirror.Clear()
 }

@@ -20,8 +20,13 @@ func brief(e audit.Event) string {
 		if e.Count != nil {
 			fmt.Fprintf(&b, " %d znodes", *e.Count)
 		}
+		if e.Mode != "" {
+			fmt.Fprintf(&b, "%s %s", e.Mode, e.Reason)
+		}
 	case audit.KindGap:
 		fmt.Fprintf(&b, "gap %s", e.Reason)
+	case audit.KindCheckpoint:
+		fmt.Fprintf(&b, "checkpoint acl %d unreadable %d %v", e.ACLZxid, *e.Unreadable, e.UnreadableRoots)
 	default:
 		fmt.Fprintf(&b, "%s %s", e.Op, e.Path)
 	}
@@ -50,9 +55,18 @@ func brief(e audit.Event) string {
 		sign    string
 		content *audit.Content
 	}{{"-", e.Before}, {"+", e.After}} {
-		if side.content != nil {
+		if side.content == nil {
+			continue
+		}
+		if side.content.Size != nil {
 			fmt.Fprintf(&b, " %s%s", side.sign, side.content.Data)
 		}
+		for _, entry := range side.content.ACL {
+			fmt.Fprintf(&b, " %s%s:%s:%s", side.sign, entry.Perms, entry.Scheme, entry.ID)
+		}
+	}
+	if e.Cause != "" && e.Cause != audit.CauseUnknown {
+		fmt.Fprintf(&b, " %s", e.Cause)
 	}
 	if e.Collapsed != 0 {
 		fmt.Fprintf(&b, " collapsed %d", e.Collapsed)
@@ -202,7 +216,7 @@ func TestHints(t *testing.T) {
 			[]string{
 				"created /r/n at 10 of 10 v0 a0 +x exact",
 				"data_changed /r/n at 11 of 10 v1 -x +y exact", // Which ACL came first is not known.
-				"acl_changed /r/n in (10,11] of 10 v1 a2 collapsed 1 by resync",
+				"acl_changed /r/n in (9,11] of 10 v1 a2 collapsed 1 by resync",
 			},
 		},
 		"a data change that no hint told": {
@@ -285,7 +299,10 @@ func TestFirstSyncWithHints(t *testing.T) {
 				found("/r", 7, rootAt(2)), found("/r/a", 7, znode(5, 0, "A")), found("/r/b", 7, znode(6, 0, "B")),
 				found("/r", 9, rootAt(5)), found("/r/a", 9, znode(8, 1, "a")), absent("/r/b", 9), walked(9),
 			},
-			[]string{"baseline /r 2 znodes at 9"},
+			[]string{
+				"deleted /r/a in (4,9] of 5 -A by resync", "deleted /r/b in (5,9] of 6 -B by resync",
+				"baseline /r 2 znodes at 9",
+			},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -15,7 +15,10 @@ type metrics struct {
 	inexact    prometheus.Counter
 	collapsed  prometheus.Counter
 	gaps       *prometheus.CounterVec
-	unreadable prometheus.Counter
+	sweepFinds prometheus.Counter
+	denied     prometheus.Counter
+	untold     prometheus.Counter
+	unreadable prometheus.Gauge
 	watermark  prometheus.Gauge
 	marked     prometheus.Gauge
 	synced     prometheus.Gauge
@@ -27,6 +30,10 @@ func newMetrics(reg prometheus.Registerer, m *mirror.Mirror) *metrics {
 		Name: "zkwarden_audit_mirror_znodes",
 		Help: "Znodes whose last known state is kept.",
 	}, func() float64 { return float64(m.Len()) })
+	auto.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "zkwarden_audit_mirror_bytes",
+		Help: "Size of the file with the last known state of the znodes.",
+	}, func() float64 { return float64(m.Size()) })
 	x := &metrics{
 		events: auto.NewCounterVec(prometheus.CounterOpts{
 			Name: "zkwarden_audit_events_total",
@@ -44,9 +51,21 @@ func newMetrics(reg prometheus.Registerer, m *mirror.Mirror) *metrics {
 			Name: "zkwarden_audit_gaps_total",
 			Help: "Stretches in which changes may have gone unseen, by reason.",
 		}, []string{"reason"}),
-		unreadable: auto.NewCounter(prometheus.CounterOpts{
+		sweepFinds: auto.NewCounter(prometheus.CounterOpts{
+			Name: "zkwarden_audit_sweep_finds_total",
+			Help: "Changes that the sweep found and a watch should have told of, so those of ACLs are not among them.",
+		}),
+		denied: auto.NewCounter(prometheus.CounterOpts{
 			Name: "zkwarden_audit_unreadable_reads_total",
 			Help: "Reads of watched znodes that their ACL refused.",
+		}),
+		untold: auto.NewCounter(prometheus.CounterOpts{
+			Name: "zkwarden_audit_unreadable_untold_total",
+			Help: "Refused reads of znodes beyond those that zkwarden_audit_unreadable_znodes can tell apart.",
+		}),
+		unreadable: auto.NewGauge(prometheus.GaugeOpts{
+			Name: "zkwarden_audit_unreadable_znodes",
+			Help: "Watched znodes that cannot be read, and whose changes may go unseen.",
 		}),
 		watermark: auto.NewGauge(prometheus.GaugeOpts{
 			Name: "zkwarden_audit_watermark_zxid",
@@ -80,6 +99,9 @@ func (m *metrics) count(e audit.Event) {
 	case audit.KindChange:
 		m.events.WithLabelValues(string(e.Op), string(e.Source)).Inc()
 		m.collapsed.Add(float64(e.Collapsed))
+		if e.Source == audit.OriginSweep && e.Op != audit.OpACLChanged {
+			m.sweepFinds.Inc()
+		}
 		if e.Exact != nil && !*e.Exact {
 			m.inexact.Inc()
 		}

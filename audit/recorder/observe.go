@@ -16,15 +16,11 @@ func (r *Recorder) observe(ctx context.Context, o audit.Observation) error {
 	case audit.Mark:
 		return r.mark(ctx, o)
 	case audit.Mode:
-		return r.append(ctx, audit.Event{Kind: audit.KindControl, Control: audit.ControlMode, Mode: o.Name, Reason: o.Server})
+		return r.mode(ctx, o)
 	case audit.Seen:
-		rule, wanted := r.Policy.Match(o.Path)
-		if !wanted {
-			return nil
+		if l := r.look(o); l.wanted {
+			return l.judge(ctx)
 		}
-		look := look{r: r, Seen: o, rule: rule}
-		look.entry, look.known = r.Mirror.Get(o.Path)
-		return look.judge(ctx)
 	}
 	return nil
 }
@@ -34,22 +30,37 @@ type look struct {
 	audit.Seen
 	r        *Recorder
 	rule     policy.Rule
+	wanted   bool
 	entry    mirror.Entry
 	known    bool
-	revealed bool           // Whether the znode is older than the gap: its ACL hid it until now.
+	first    bool           // Whether the first sync of its root is not complete.
+	hidden   bool           // Whether the znode could not be read before: its changes fired no hints.
 	identity audit.Identity // Of the hinted change.
+}
+
+func (r *Recorder) look(seen audit.Seen) look {
+	l := look{r: r, Seen: seen}
+	if l.rule, l.wanted = r.Policy.Match(seen.Path); l.wanted {
+		l.entry, l.known = r.Mirror.Get(seen.Path)
+		l.first = r.firstSync(seen.Path)
+		l.hidden = r.unreadable.has(seen.Path)
+	}
+	return l
 }
 
 func (l *look) judge(ctx context.Context) error {
 	l.verifyLate()
-	stale := l.r.resync.stale(l.Path)
+	l.sight()
+	stale := l.r.stale(l.Path, l.first)
 	if l.Read == audit.Found || l.Hint == audit.OpCreated {
-		l.r.resync.confirm(l.Path)
+		l.r.confirm(l.Path, l.first)
 	}
 	switch l.Hint {
 	case audit.OpCreated:
+		l.tell(false)
 		return l.created(ctx)
 	case audit.OpDataChanged:
+		l.tell(false)
 		return l.dataChanged(ctx, stale)
 	case audit.OpDeleted:
 		return l.deleted(ctx, stale)
@@ -59,10 +70,13 @@ func (l *look) judge(ctx context.Context) error {
 		return l.found(ctx)
 	case audit.Absent:
 		return l.absent(ctx)
-	case audit.Denied:
-		l.r.metrics.unreadable.Inc()
 	}
 	return nil
+}
+
+// tell notes the hint in its transaction, and returns the cause of a deletion.
+func (l *look) tell(certain bool) audit.Cause {
+	return l.r.last.tell(l.exactZxid(), l.Hint, l.entry.EphemeralOwner, certain)
 }
 
 // verifyLate drops an answer of a later connection, unless the counters show
@@ -86,164 +100,6 @@ func (l *look) verifyLate() {
 	}
 }
 
-// created records a hinted creation.
-func (l *look) created(ctx context.Context) error {
-	czxid := l.exactZxid()
-	if l.Node != nil {
-		czxid = l.Node.Stat.Czxid
-	}
-	if l.known {
-		if czxid != 0 && czxid == l.entry.Czxid {
-			return nil // A server behind the last one tells again what was recorded.
-		}
-		if err := l.bury(ctx); err != nil {
-			return err
-		}
-	}
-	e := l.event(audit.OpCreated, czxid, 0)
-	e.Version, e.Aversion = new(int32(0)), new(int32(0))
-	l.place(&e, czxid)
-	if l.Node != nil {
-		e.Time = audit.AtUnixMilli(l.Node.Stat.Ctime)
-		e.EphemeralOwner = l.Node.Stat.EphemeralOwner
-	}
-	if l.current() && l.Node.Stat.Version == 0 {
-		e.After = l.r.Policy.Describe(l.rule, l.Node.Data)
-	}
-	e.Exact = new(e.Zxid != 0 && e.After != nil)
-	if err := l.r.append(ctx, e); err != nil {
-		return err
-	}
-	return l.catchUp(ctx)
-}
-
-// dataChanged records a hinted change of data, and what was missed before it.
-func (l *look) dataChanged(ctx context.Context, stale bool) error {
-	var czxid audit.Zxid
-	var owner audit.SessionID
-	var version *int32
-	switch {
-	case l.Node != nil:
-		czxid, owner = l.Node.Stat.Czxid, l.Node.Stat.EphemeralOwner
-		recorded, err := l.missedBefore(ctx, l.Node.Stat.Version-l.Behind)
-		if err != nil || recorded {
-			return err
-		}
-		if l.Node.Stat.Version != unversioned {
-			version = new(l.Node.Stat.Version - l.Behind)
-		}
-	case l.known && !stale:
-		czxid, owner = l.entry.Czxid, l.entry.EphemeralOwner
-		version = new(l.entry.Version + 1)
-	}
-	e := l.event(audit.OpDataChanged, czxid, counter(version))
-	e.Version, e.EphemeralOwner = version, owner
-	if l.known && (l.Node != nil || version != nil) {
-		e.Before = l.entry.Content
-		if l.Node == nil || l.Node.Stat.Aversion == l.entry.Aversion {
-			e.Aversion = new(l.entry.Aversion)
-		}
-	}
-	if l.current() {
-		e.Time = audit.AtUnixMilli(l.Node.Stat.Mtime)
-		e.After = l.r.Policy.Describe(l.rule, l.Node.Data)
-		l.place(&e, l.Node.Stat.Mzxid)
-	} else {
-		l.place(&e, 0)
-	}
-	e.Exact = new(e.Zxid != 0 && version != nil && e.After != nil)
-	if err := l.r.append(ctx, e); err != nil {
-		return err
-	}
-	return l.catchUp(ctx)
-}
-
-// missedBefore records what the mirror lacks before the given version of the
-// znode that was read. It reports whether that version was recorded already.
-func (l *look) missedBefore(ctx context.Context, version int32) (recorded bool, err error) {
-	if err := l.sameIncarnation(ctx); err != nil || !l.known {
-		return false, err
-	}
-	if !after(version, l.entry.Version) {
-		return !l.reconfigured(), nil
-	}
-	return false, l.missedVersions(ctx, version-1, nil)
-}
-
-// deleted records a hinted deletion.
-func (l *look) deleted(ctx context.Context, stale bool) error {
-	if err := l.buryBelow(ctx); err != nil {
-		return err
-	}
-	delete(l.r.resync.owed, l.Path)
-	if l.known && stale {
-		return l.deletedUnread(ctx)
-	}
-	e := l.event(audit.OpDeleted, l.entry.Czxid, 0)
-	e.Cause = audit.CauseUnknown
-	l.place(&e, 0)
-	if l.known {
-		e.Version, e.Aversion = new(l.entry.Version), new(l.entry.Aversion)
-		e.EphemeralOwner = l.entry.EphemeralOwner
-		e.Before = l.entry.Content
-	}
-	e.Exact = new(e.Zxid != 0 && l.known)
-	return l.r.append(ctx, e)
-}
-
-// deletedUnread records a hinted deletion of a znode that was not read since
-// the gap. The known incarnation is dead now, but it may have died in the gap
-// already and another one been born there: its death is bracketed from the
-// beginning of the gap, and its last version is not known.
-func (l *look) deletedUnread(ctx context.Context) error {
-	e := l.event(audit.OpDeleted, l.entry.Czxid, 0)
-	e.Cause = audit.CauseUnknown
-	e.ZxidAfter, e.ZxidUntil = new(l.bracket().After), new(l.Until)
-	e.EphemeralOwner = l.entry.EphemeralOwner
-	e.Before = l.entry.Content
-	return l.r.append(ctx, e)
-}
-
-// found compares a znode that was read unasked with the mirror.
-func (l *look) found(ctx context.Context) error {
-	if l.r.resync.firstSync(l.Path) {
-		l.r.Mirror.Put(l.Path, l.entryOfNode())
-		return l.r.bound(ctx)
-	}
-	l.r.resync.compared++
-	if err := l.sameIncarnation(ctx); err != nil {
-		return err
-	}
-	if err := l.catchUp(ctx); err != nil {
-		return err
-	}
-	entry, _ := l.r.Mirror.Get(l.Path)
-	l.r.resync.owe(l.Path, l.Node.Stat.Cversion-entry.Cversion)
-	return nil
-}
-
-func (l *look) entryOfNode() mirror.Entry {
-	stat := l.Node.Stat
-	return mirror.Entry{
-		Czxid: stat.Czxid, Version: stat.Version, Cversion: stat.Cversion, Aversion: stat.Aversion,
-		EphemeralOwner: stat.EphemeralOwner, Content: l.r.Policy.Describe(l.rule, l.Node.Data),
-	}
-}
-
-// absent buries a known znode that a read did not find.
-func (l *look) absent(ctx context.Context) error {
-	if !l.known {
-		return nil
-	}
-	if l.r.resync.firstSync(l.Path) {
-		for _, path := range append(l.r.Mirror.Below(l.Path), l.Path) {
-			l.r.Mirror.Delete(path)
-		}
-		return nil
-	}
-	return l.bury(ctx)
-}
-
 // current reports whether Node is the very state that the hinted change left.
 func (l *look) current() bool { return l.Node != nil && l.Behind == 0 }
 
@@ -253,6 +109,9 @@ func (l *look) exactZxid() audit.Zxid {
 	}
 	return 0
 }
+
+// describe is what the policy allows of the data that were read.
+func (l *look) describe() *audit.Content { return l.r.Policy.Describe(l.rule, l.Node.Data) }
 
 // place sets the zxid of a hinted change: the notification's, else the one
 // that the znode's Stat shows, else the bracket.

@@ -2,16 +2,15 @@ package recorder
 
 import (
 	"context"
-	"maps"
-	"slices"
 
 	"github.com/go-kit/log/level"
 
 	"zkwarden/audit"
 )
 
-// resync is the state between a gap, or the start, and the mark that ends the
-// walk behind it. Outside of that it is idle: nothing is stale, nothing owed.
+// resync is the state between a gap, or the start, and the mark that ends what
+// a source shows behind it: everything, or what has changed. Outside of that it
+// is idle and nothing is stale.
 type resync struct {
 	audit.Gap
 	active bool
@@ -20,138 +19,136 @@ type resync struct {
 	// knows of any other path may be outdated.
 	fresh map[string]struct{}
 
-	// owed counts, by parent, the creates and deletes of children that the
-	// parent's cversion shows and that no record explains yet.
-	owed map[string]int32
+	// cut is set when a first sync has begun anew: it may be outdated, too,
+	// what is known under a root whose first sync is not complete. Before,
+	// everything that is known there was read just now.
+	cut   bool
+	begun map[string]struct{} // The roots that a first sync has read.
 
-	roots    []string
-	first    map[string]bool // The roots whose first sync this is.
 	compared uint64
 }
 
 func newResync(gap audit.Gap) *resync {
-	return &resync{
-		Gap: gap, active: true,
-		fresh: map[string]struct{}{}, owed: map[string]int32{}, first: map[string]bool{},
+	return &resync{Gap: gap, active: true, fresh: map[string]struct{}{}, begun: map[string]struct{}{}}
+}
+
+// stale reports whether what is known of path may be outdated.
+func (r *Recorder) stale(path string, first bool) bool {
+	s := r.resync
+	if !s.active || first && !s.cut {
+		return false
 	}
-}
-
-func (s *resync) stale(path string) bool {
 	_, fresh := s.fresh[path]
-	return s.active && !fresh
+	return !fresh
 }
 
-func (s *resync) confirm(path string) {
-	if s.active {
+// confirm notes that path was read.
+func (r *Recorder) confirm(path string, first bool) {
+	if s := r.resync; s.active && (!first || s.cut) {
 		s.fresh[path] = struct{}{}
 	}
 }
 
-// owe notes how far a parent's cversion is ahead of the records.
-func (s *resync) owe(path string, changes int32) {
-	if s.active && changes != 0 {
-		s.owed[path] = changes
-	}
-}
-
-// explain notes that a missed change of a child was recorded.
-func (s *resync) explain(path string) {
-	if path == "/" {
+// begin notices when a first sync reads its root again: the one before was cut
+// short, and nobody told what happened in between.
+func (s *resync) begin(l *look) {
+	if !s.active || l.r.rootOf(l.Path) != l.Path {
 		return
 	}
-	if parent := audit.Parent(path); s.owed[parent] > 0 {
-		s.owed[parent]--
+	if _, again := s.begun[l.Path]; again {
+		s.cut, s.fresh = true, map[string]struct{}{l.Path: {}}
 	}
+	s.begun[l.Path] = struct{}{}
 }
-
-// cover notes the roots, and those that have no first sync yet.
-func (s *resync) cover(roots []string, synced map[string]bool) {
-	s.roots = roots
-	for _, root := range roots {
-		if !synced[root] {
-			s.first[root] = true
-		}
-	}
-}
-
-// rootOf returns the innermost root of path, as /zookeeper may be a root
-// beside the root znode.
-func (s *resync) rootOf(path string) string {
-	innermost := ""
-	for _, root := range s.roots {
-		if audit.Within(path, root) && len(root) > len(innermost) {
-			innermost = root
-		}
-	}
-	return innermost
-}
-
-func (s *resync) firstSync(path string) bool { return s.first[s.rootOf(path)] }
 
 func (r *Recorder) gap(ctx context.Context, g audit.Gap) error {
 	level.Warn(r.Logger).Log("msg", "changes may have gone unseen", "reason", g.Reason, "after", g.After, "until", g.Until)
+	e := gapEvent(g)
 	if g.Reason == audit.GapHistoryRewritten {
 		r.forgetHistory()
+		e.Generation = r.place.Generation
 	}
 	r.resync = newResync(g)
-	r.resync.cover(r.Policy.Roots(), r.place.Synced)
-	return r.append(ctx, gapEvent(g))
+	r.resync.cut = r.Mirror.Len() > 0
+	return r.append(ctx, e)
 }
 
 func gapEvent(g audit.Gap) audit.Event {
 	return audit.Event{Kind: audit.KindGap, Reason: g.Reason, ZxidAfter: new(g.After), ZxidUntil: new(g.Until)}
 }
 
+// mark moves the watermarks, and closes the books where it ends what was shown
+// behind a gap, a first sync or a sweep.
 func (r *Recorder) mark(ctx context.Context, m audit.Mark) error {
 	r.metrics.mark(m.Zxid, r.Now())
-	if m.Zxid != r.place.Mark {
+	if m.Zxid > r.place.Mark {
 		r.place.Mark = m.Zxid
 		r.moved = true
 	}
-	if m.Walk {
-		return r.endResync(ctx, m)
+	if m.ACL != 0 {
+		if err := r.settleChildren(ctx, audit.OriginSweep, m.Zxid); err != nil {
+			return err
+		}
+		r.place.ACL, r.swept, r.moved = max(r.place.ACL, m.ACL), true, true
+	}
+	unsynced := r.unsynced()
+	switch {
+	case m.Walk, r.resync.active && len(unsynced) < len(r.roots):
+		return r.endResync(ctx, m, unsynced)
 	}
 	return nil
 }
 
-// endResync closes the books of a walk: children that no record explains are
-// counted, first syncs are noted.
-func (r *Recorder) endResync(ctx context.Context, m audit.Mark) error {
+// endResync closes the books: children that no record explains are counted,
+// first syncs that a walk has completed are noted.
+func (r *Recorder) endResync(ctx context.Context, m audit.Mark, unsynced []string) error {
 	s := r.resync
-	for _, path := range slices.Sorted(maps.Keys(s.owed)) {
-		if err := r.settleChildren(ctx, path, s.owed[path]); err != nil {
+	if err := r.settleChildren(ctx, audit.OriginResync, m.Zxid); err != nil {
+		return err
+	}
+	if m.Walk {
+		if err := r.baselines(ctx, m, unsynced); err != nil {
 			return err
 		}
 	}
-	if r.unseen != "" {
-		if err := r.append(ctx, gapEvent(audit.Gap{Until: m.Zxid, Reason: r.unseen})); err != nil {
-			return err
-		}
-		r.unseen = ""
-	}
-	for _, root := range slices.Sorted(maps.Keys(s.first)) {
-		e := audit.Event{
-			Kind: audit.KindControl, Control: audit.ControlBaseline,
-			Roots: []string{root}, Zxid: m.Zxid, Count: new(r.countBelow(root)),
-		}
-		if err := r.append(ctx, e); err != nil {
-			return err
-		}
-		r.place.Synced[root] = true
-	}
-	if s.Reason != "" && len(s.first) < len(s.roots) {
+	if s.Reason != "" && len(unsynced) < len(r.roots) {
 		e := audit.Event{Kind: audit.KindControl, Control: audit.ControlResync, Zxid: m.Zxid, Count: new(s.compared), Reason: s.Reason}
 		if err := r.append(ctx, e); err != nil {
 			return err
 		}
 	}
 	r.resync = &resync{}
+	r.place.Orphans = nil
 	// What took long to find out is not to be found out again after a crash.
 	if err := r.commit(ctx); err != nil {
 		return err
 	}
-	r.metrics.synced.Set(1)
-	r.announceSynced()
+	if len(r.unsynced()) == 0 {
+		r.metrics.synced.Set(1)
+		r.announceSynced()
+	}
+	return nil
+}
+
+// baselines records the first syncs that a walk has completed, behind what is
+// unknown of the time before.
+func (r *Recorder) baselines(ctx context.Context, m audit.Mark, roots []string) error {
+	if r.unseen != "" {
+		if err := r.append(ctx, gapEvent(audit.Gap{Until: m.Zxid, Reason: r.unseen})); err != nil {
+			return err
+		}
+		r.unseen = ""
+	}
+	for _, root := range roots {
+		e := audit.Event{
+			Kind: audit.KindControl, Control: audit.ControlBaseline, Generation: r.place.Generation,
+			Roots: []string{root}, Zxid: m.Zxid, Count: new(r.countBelow(root)),
+		}
+		if err := r.append(ctx, e); err != nil {
+			return err
+		}
+	}
+	r.hideUnsynced()
 	return nil
 }
 
@@ -159,38 +156,12 @@ func (r *Recorder) endResync(ctx context.Context, m audit.Mark) error {
 // walk that was cut off begins anew.
 func (r *Recorder) countBelow(root string) uint64 {
 	var count uint64
-	if _, known := r.Mirror.Get(root); known {
-		count = 1
-	}
-	for _, path := range r.Mirror.Below(root) {
-		if r.resync.rootOf(path) == root {
+	for path := range r.Mirror.Stats(root, -1) {
+		if r.rootOf(path) == root {
 			count++
 		}
 	}
 	return count
-}
-
-func (r *Recorder) settleChildren(ctx context.Context, path string, changes int32) error {
-	entry, known := r.Mirror.Get(path)
-	rule, wanted := r.Policy.Match(path)
-	if !known || !wanted {
-		return nil
-	}
-	if changes < 0 {
-		// More was recorded than the server counted. Trust the server, and
-		// say so: this is a defect or a rewritten history.
-		level.Error(r.Logger).Log("msg", "more changes of children were recorded than the server counted", "surplus", -changes)
-		entry.Cversion += changes
-		r.Mirror.Put(path, entry)
-		return nil
-	}
-	if changes == 0 {
-		return nil
-	}
-	l := look{r: r, Seen: audit.Seen{Path: path}, rule: rule, entry: entry, known: true}
-	e := l.missed(audit.OpChildrenChanged, entry.Czxid, int64(entry.Cversion+changes))
-	e.Collapsed = uint64(changes)
-	return r.append(ctx, e)
 }
 
 func (r *Recorder) announceSynced() {

@@ -68,7 +68,7 @@ func TestResync(t *testing.T) {
 				hint(audit.OpCreated, "/r/a/x", 10, znode(10, 0, "")), hint(audit.OpCreated, "/r/a/x/y", 11, znode(11, 0, "")),
 			}, walk(found("/r", 60, rootAt(5)), found("/r/a", 60, znode(30, 0, "new")), walked(61))...),
 			append([]string{"created /r/a/x at 10 of 10 v0 a0 + exact", "created /r/a/x/y at 11 of 11 v0 a0 + exact"}, whole(
-				"deleted /r/a/x/y in (9,60] of 11 - by resync",
+				"deleted /r/a/x/y in (10,60] of 11 - by resync",
 				"deleted /r/a/x in (9,60] of 10 - by resync",
 				"deleted /r/a in (9,60] of 5 -A by resync",
 				"created /r/a in (29,30] of 30 v0 a0 +new by resync",
@@ -102,7 +102,7 @@ func TestResync(t *testing.T) {
 		},
 		"an ACL": {
 			walk(found("/r/a", 60, acl(2, znode(5, 0, "A"))), found("/r/a", 60, acl(2, znode(5, 0, "A"))), found("/r/a", 60, acl(1, znode(5, 0, "A")))),
-			whole("acl_changed /r/a in (5,60] of 5 v0 a2 collapsed 1 by resync"),
+			whole("acl_changed /r/a in (4,60] of 5 v0 a2 collapsed 1 by resync"),
 		},
 		"hints of znodes that were not read since the gap": {
 			walk(
@@ -135,7 +135,7 @@ func TestResync(t *testing.T) {
 		"a znode that an ACL hid until now": {
 			walk(found("/r/old", 60, znode(4, 2, "o"))),
 			whole(
-				"created /r/old in (3,4] of 4 v0 a0 by resync",
+				"created /r/old in (3,60] of 4 v0 a0 by resync",
 				"data_changed /r/old in (3,60] of 4 v1 a0 by resync", "data_changed /r/old in (5,6] of 4 v2 a0 +o by resync",
 			),
 		},

@@ -69,7 +69,7 @@ func TestRunEndsWithEverythingDurable(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"start /r", "baseline /r 1 znodes at 9", "created /r/a at 10 of 10 v0 a0 +A exact", "stop "}
+	want := []string{"start /r", "baseline /r 1 znodes at 9", "created /r/a at 10 of 10 v0 a0 +A exact", "checkpoint acl 0 unreadable 0 [] at 9", "stop "}
 	if diff := cmp.Diff(want, briefs(s.journal.events)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -79,7 +79,7 @@ func TestRunEndsWithEverythingDurable(t *testing.T) {
 	}
 	place := s.options().Place
 	want2 := mirror.Place{
-		Format: place.Format, Chain: testChain, Seq: 4, Mark: 9, Generation: 1,
+		Format: place.Format, Chain: testChain, Seq: 5, Mark: 9, Generation: 1,
 		Fingerprint: s.policy.Fingerprint(), DigestKey: s.policy.KeyFingerprint(), Synced: map[string]bool{"/r": true},
 	}
 	if diff := cmp.Diff(want2, place); diff != "" {
@@ -322,6 +322,7 @@ func TestMetrics(t *testing.T) {
 		"collapsed":  {s.metrics.collapsed, 39},
 		"gaps":       {s.metrics.gaps.WithLabelValues(audit.GapReconnect), 1},
 		"no gaps":    {s.metrics.gaps.WithLabelValues(audit.GapOverflow), 0},
+		"denied":     {s.metrics.denied, 1},
 		"unreadable": {s.metrics.unreadable, 1},
 		"watermark":  {s.metrics.watermark, 0x300000021},
 		"marked":     {s.metrics.marked, 1_700_000_000},
