@@ -64,7 +64,7 @@ func (r *Recorder) replacePolicy(ctx context.Context, a adoption) error {
 // startPolicy is replacePolicy for the policy of a new run, which has nothing
 // to fall back on.
 func (r *Recorder) startPolicy(ctx context.Context) error {
-	defer r.hideUnsynced()
+	defer r.hidePartial()
 	if !r.differs(r.Policy) {
 		return nil
 	}
@@ -105,7 +105,7 @@ func (r *Recorder) cutDown(p *policy.Policy) error {
 	r.unreadable.keep(p.Wants)
 	r.owed.keep(p.Wants)
 	r.metrics.unreadable.Set(float64(r.unreadable.len()))
-	r.hideUnsynced()
+	r.hidePartial()
 	return nil
 }
 
@@ -142,12 +142,13 @@ func (r *Recorder) unsynced() []string {
 	return roots
 }
 
-func (r *Recorder) hideUnsynced() {
-	hidden := map[string]bool{}
+// hidePartial makes Known leave out the roots that need a first sync, and
+// nothing else.
+func (r *Recorder) hidePartial() {
+	r.partial.Clear()
 	for _, root := range r.unsynced() {
-		hidden[root] = true
+		r.partial.Store(root, nil)
 	}
-	r.hidden.Store(&hidden)
 }
 
 // rootOf returns the innermost root of path, as /zookeeper may be a root

@@ -119,6 +119,6 @@ func (r *Recorder) forgetHistory() {
 	clear(r.owed)
 	r.unreadable = newUnreadable()
 	r.metrics.unreadable.Set(0)
-	r.hideUnsynced()
+	r.hidePartial()
 	r.Mirror.Clear()
 }

@@ -23,6 +23,7 @@ func (l *look) found(ctx context.Context) error {
 	if err := l.catchUp(ctx); err != nil {
 		return err
 	}
+	l.r.partial.Delete(l.Path)
 	entry, _ := l.r.Mirror.Get(l.Path)
 	l.r.owed.owe(l.Path, l.Node.Stat.Cversion-entry.Cversion)
 	return nil
@@ -130,6 +131,9 @@ func (l *look) missedCreate(ctx context.Context) error {
 	e.After = l.newborn()
 	if err := l.r.append(ctx, e); err != nil {
 		return err
+	}
+	if l.Hint != "" && l.r.resync.active {
+		l.r.partial.Store(l.Path, nil) // Its children may have been born unseen as well.
 	}
 	l.hidden = l.hidden || stat.Czxid <= l.horizon()
 	l.entry, l.known = l.r.Mirror.Get(l.Path)

@@ -10,9 +10,10 @@ import (
 
 var errEnded = errors.New("recorder has ended")
 
-// Known returns the mirror's read side for a source. A root whose first sync is
-// not complete is not known, whatever is known below it: what was not read yet
-// cannot be compared.
+// Known returns the mirror's read side for a source. It leaves out what has to be
+// read whole, with everything below it, though it is known in part: a root whose
+// first sync is not complete, and what was born in a gap and is known from a
+// hint.
 func (r *Recorder) Known() audit.Known { return known{r} }
 
 type known struct{ r *Recorder }
@@ -38,9 +39,8 @@ func (k known) Settle(ctx context.Context) error {
 
 func (k known) Walk(path string, depth int) iter.Seq2[string, audit.Stat] {
 	return func(yield func(string, audit.Stat) bool) {
-		hidden := k.r.hidden.Load()
 		for path, stat := range k.r.Mirror.Stats(path, depth) {
-			if hidden != nil && (*hidden)[path] {
+			if _, partial := k.r.partial.Load(path); partial {
 				continue
 			}
 			if !yield(path, stat) {

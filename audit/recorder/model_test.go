@@ -55,15 +55,17 @@ func (v *server) operate() {
 	switch dice := v.rng.IntN(10); {
 	case dice < 4 && v.tree[child] == nil && strings.Count(child, "/") < 6:
 		v.tree[child] = &audit.Znode{Data: v.data(), Stat: audit.Stat{Czxid: v.zxid, Mzxid: v.zxid, Pzxid: v.zxid}}
-		node.Stat.Cversion++
+		v.movesChildren(path)
 		v.hint(audit.OpCreated, child)
 	case dice < 6 && leaf:
 		delete(v.tree, path)
-		v.tree[path[:strings.LastIndexByte(path, '/')]].Stat.Cversion++
+		v.movesChildren(audit.Parent(path))
 		v.hint(audit.OpDeleted, path)
 	case dice < 7:
-		v.tree[path] = copied(node)
-		v.tree[path].Stat.Aversion++
+		node = copied(node)
+		node.Stat.Aversion++
+		node.ACL = []audit.ACL{{Perms: "cdrwa", Scheme: "ip", ID: fmt.Sprint(v.changed)}}
+		v.tree[path] = node
 	default:
 		node = copied(node)
 		node.Data = v.data()
@@ -72,6 +74,13 @@ func (v *server) operate() {
 		v.tree[path] = node
 		v.hint(audit.OpDataChanged, path)
 	}
+}
+
+func (v *server) movesChildren(path string) {
+	node := copied(v.tree[path])
+	node.Stat.Cversion++
+	node.Stat.Pzxid = v.zxid
+	v.tree[path] = node
 }
 
 func (v *server) data() []byte {
@@ -115,34 +124,95 @@ func (v *server) notify() []audit.Observation {
 
 // walk shows the whole tree while it changes, and what is known and gone.
 func (v *server) walk(s *stage) {
-	var read func(path string)
-	read = func(path string) {
-		for range v.rng.IntN(3) {
+	v.read(s, "/r", audit.OriginResync, everyChild)
+	s.show(v.notify()...)
+	s.show(walked(v.zxid))
+}
+
+// everyChild is read below a znode: those that it has, and those that are known.
+func everyChild(string) bool { return true }
+
+// read shows what the server answers about path, after changes that it told of,
+// and the same of the children that go on says.
+func (v *server) read(s *stage, path string, origin audit.Origin, goOn func(child string) bool) {
+	for range v.rng.IntN(3) {
+		v.change()
+	}
+	s.show(v.notify()...)
+	seen := absent(path, v.zxid)
+	if node := v.tree[path]; node != nil {
+		seen = found(path, v.zxid, copied(node))
+	}
+	seen.Origin = origin
+	s.show(seen)
+	if seen.Node == nil {
+		return
+	}
+	children := map[string]bool{}
+	for name := range s.mirror.Children(path) {
+		children[path+"/"+name] = true
+	}
+	for p := range v.tree {
+		if audit.Parent(p) == path {
+			children[p] = true
+		}
+	}
+	for _, child := range slices.Sorted(maps.Keys(children)) {
+		if goOn(child) {
+			v.read(s, child, origin, everyChild)
+		}
+	}
+}
+
+// hits shows what SetWatches tells of, in any order: znodes that are gone or
+// whose data changed since the zxid, and those whose children did, of which it
+// reads the children that are not known. Nothing is shown of all others.
+func (v *server) hits(s *stage, since audit.Zxid) {
+	for range v.rng.IntN(5) {
+		v.change()
+	}
+	s.show(v.notify()...)
+	known := slices.Sorted(maps.Keys(dump(s)))
+	if len(known) == 0 {
+		v.walk(s) // Nothing to ask about.
+		return
+	}
+	v.rng.Shuffle(len(known), func(i, j int) { known[i], known[j] = known[j], known[i] })
+	for _, path := range known {
+		node := v.tree[path]
+		unknown := func(child string) bool {
+			for range s.Known().Walk(child, 0) {
+				return false
+			}
+			return true
+		}
+		switch {
+		case node == nil, node.Stat.Pzxid > since:
+			v.read(s, path, audit.OriginResync, unknown)
+		case node.Stat.Mzxid > since:
+			v.read(s, path, audit.OriginResync, func(string) bool { return false })
+		}
+	}
+	s.show(v.notify()...)
+	s.show(walked(v.zxid))
+}
+
+// sweep looks at every known znode and shows those that differ.
+func (v *server) sweep(s *stage, changes int) {
+	begun := v.zxid
+	for _, path := range slices.Sorted(maps.Keys(dump(s))) {
+		for range v.rng.IntN(changes + 1) {
 			v.change()
 		}
 		s.show(v.notify()...)
-		node := v.tree[path]
-		if node == nil {
-			s.show(absent(path, v.zxid))
-			return
-		}
-		s.show(found(path, v.zxid, copied(node)))
-		children := map[string]bool{}
-		for name := range s.mirror.Children(path) {
-			children[name] = true
-		}
-		for _, p := range v.paths() {
-			if name, ok := strings.CutPrefix(p, path+"/"); ok && !strings.Contains(name, "/") {
-				children[name] = true
-			}
-		}
-		for _, name := range slices.Sorted(maps.Keys(children)) {
-			read(path + "/" + name)
+		entry, _ := s.mirror.Get(path)
+		if node := v.tree[path]; node != nil && node.Stat.Aversion != entry.Aversion {
+			seen := found(path, v.zxid, copied(node))
+			seen.Origin = audit.OriginSweep
+			s.show(seen)
 		}
 	}
-	read("/r")
-	s.show(v.notify()...)
-	s.show(walked(v.zxid))
+	s.show(audit.Mark{Zxid: v.zxid, ACL: begun})
 }
 
 // lose makes changes that nobody sees.
@@ -153,7 +223,11 @@ func (v *server) lose(s *stage, reason string) {
 	gap := audit.Gap{After: s.Place().Mark, Until: v.zxid, Reason: reason}
 	v.hints, v.handed = nil, v.zxid
 	s.show(gap)
-	v.walk(s)
+	if v.rng.IntN(3) == 0 {
+		v.walk(s)
+	} else {
+		v.hits(s, gap.After)
+	}
 }
 
 func dump(s *stage) map[string]mirror.Entry {
@@ -170,7 +244,7 @@ func dump(s *stage) map[string]mirror.Entry {
 // the mirror is the server's tree, counters included; after every crash,
 // commit and journal make the mirror that was lost.
 func TestModel(t *testing.T) {
-	for range 12 {
+	for range 25 {
 		seed := uint64(time.Now().UnixNano())
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 0))
@@ -185,7 +259,9 @@ func TestModel(t *testing.T) {
 			}
 			v.lose(s, audit.GapReconnect)
 			v.agrees(s)
+			v.sweepsClean(s)
 			balances(t, s.journal.events)
+			v.childrenBalance(t, s.journal.events)
 		})
 	}
 }
@@ -199,6 +275,8 @@ func (v *server) step(s *stage) {
 		s.show(v.notify()...)
 	case dice < 16:
 		s.show(audit.Mark{Zxid: v.zxid})
+	case dice < 17:
+		v.sweep(s, 2)
 	case dice < 18:
 		if err := s.commit(s.t.Context()); err != nil {
 			s.t.Fatal(err)
@@ -230,10 +308,61 @@ func (v *server) agrees(s *stage) {
 		want[path] = mirror.Entry{
 			Czxid: stat.Czxid, Version: stat.Version, Cversion: stat.Cversion,
 			Aversion: min(stat.Aversion, got[path].Aversion), Content: s.policy.Describe(rule, node.Data),
+			ACL: got[path].ACL,
+		}
+		if got[path].Aversion == stat.Aversion && got[path].ACL != nil && !slices.Equal(got[path].ACL, node.ACL) {
+			s.t.Errorf("ACL of %s is %v, known %v", path, node.ACL, got[path].ACL)
 		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		s.t.Fatalf("mirror at %v (-server +mirror):\n%s", v.zxid, diff)
+	}
+}
+
+// sweepsClean sweeps a tree that rests: behind it every ACL is known, and every
+// one that was ever changed is known whole.
+func (v *server) sweepsClean(s *stage) {
+	s.t.Helper()
+	v.sweep(s, 0)
+	for path, entry := range dump(s) {
+		if node := v.tree[path]; node.Stat.Aversion != entry.Aversion {
+			s.t.Errorf("ACL of %s is at %d, known at %d", path, node.Stat.Aversion, entry.Aversion)
+		}
+	}
+	for _, e := range s.journal.events {
+		if e.Source == audit.OriginSweep && e.Op != audit.OpACLChanged {
+			s.t.Errorf("the sweep found what hints should have told: %s", brief(e))
+		}
+	}
+}
+
+// childrenBalance checks that the creates and deletes of children that are
+// recorded of each living parent, one by one or in collapsed, are as many as
+// its server counted: none is lost, none is told twice. It knows parents from
+// their birth only.
+func (v *server) childrenBalance(t *testing.T, events []audit.Event) {
+	t.Helper()
+	for path, node := range v.tree {
+		count, born := int32(0), false
+		for _, e := range events {
+			switch {
+			case e.Kind != audit.KindChange:
+			case e.Path == path && e.Op == audit.OpCreated && e.Czxid == node.Stat.Czxid:
+				born = true
+				if e.Source == audit.OriginWatch {
+					count = 0
+				}
+			case e.Path == path && e.Op == audit.OpChildrenChanged && e.Czxid == node.Stat.Czxid:
+				count += int32(e.Collapsed)
+			case e.Path == path && e.Op == audit.OpDeleted && e.Source == audit.OriginWatch:
+				count = 0
+			case audit.Parent(e.Path) == path && (e.Op == audit.OpCreated || e.Op == audit.OpDeleted) && bornAt(e) >= node.Stat.Czxid:
+				count++
+			}
+		}
+		if born && count != node.Stat.Cversion {
+			t.Errorf("children of %s of %d: %d changes are recorded, the server counted %d", path, node.Stat.Czxid, count, node.Stat.Cversion)
+		}
 	}
 }
 

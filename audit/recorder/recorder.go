@@ -3,7 +3,7 @@ package recorder
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/go-kit/log"
@@ -61,11 +61,11 @@ type Recorder struct {
 	unseen    string // Why the time before the first sync is a gap of its own, or empty.
 	swept     bool   // Whether a sweep of this run is complete.
 
-	settle chan chan struct{}
-	adopt  chan adoption
-	done   chan struct{}
-	synced chan struct{} // Closed when the first sync or resync of this run is complete.
-	hidden atomic.Pointer[map[string]bool]
+	settle  chan chan struct{}
+	adopt   chan adoption
+	done    chan struct{}
+	synced  chan struct{} // Closed when the first sync or resync of this run is complete.
+	partial sync.Map      // The paths that Known leaves out.
 }
 
 // New prepares a recorder. A mirror that belongs to another journal is

@@ -119,6 +119,7 @@ func (r *Recorder) endResync(ctx context.Context, m audit.Mark, unsynced []strin
 	}
 	r.resync = &resync{}
 	r.place.Orphans = nil
+	r.hidePartial()
 	// What took long to find out is not to be found out again after a crash.
 	if err := r.commit(ctx); err != nil {
 		return err
@@ -148,7 +149,6 @@ func (r *Recorder) baselines(ctx context.Context, m audit.Mark, roots []string) 
 			return err
 		}
 	}
-	r.hideUnsynced()
 	return nil
 }
 
