@@ -20,6 +20,7 @@ type Entry struct {
 	Content                     *audit.Content
 	ACL                         []audit.ACL
 	ACLMasked                   bool
+	Occurrence                  int // Of its creation: see audit.Identity. Almost always zero.
 }
 
 // Flags of an encoded entry.
@@ -32,6 +33,7 @@ const (
 	flagTruncated
 	flagACL
 	flagACLMasked
+	flagOccurrence
 )
 
 // perms are the letters of audit.ACL.Perms, each a bit of its encoding.
@@ -55,12 +57,18 @@ func encode(e Entry) []byte {
 			flags |= flagACLMasked
 		}
 	}
+	if e.Occurrence != 0 {
+		flags |= flagOccurrence
+	}
 	buf := binary.AppendUvarint(make([]byte, 0, 96), flags)
 	buf = binary.AppendUvarint(buf, uint64(e.Czxid))
 	for _, counter := range []int32{e.Version, e.Cversion, e.Aversion} {
 		buf = binary.AppendVarint(buf, int64(counter))
 	}
 	buf = binary.AppendUvarint(buf, uint64(e.EphemeralOwner))
+	if e.Occurrence != 0 {
+		buf = binary.AppendUvarint(buf, uint64(e.Occurrence))
+	}
 	if e.ACL != nil {
 		buf = appendACL(buf, e.ACL)
 	}
@@ -102,6 +110,9 @@ func decode(text []byte) Entry {
 	e := Entry{
 		Czxid: stat.Czxid, Version: stat.Version, Cversion: stat.Cversion, Aversion: stat.Aversion,
 		EphemeralOwner: stat.EphemeralOwner,
+	}
+	if flags&flagOccurrence != 0 {
+		e.Occurrence = int(d.unsigned())
 	}
 	if flags&flagACL != 0 {
 		e.ACL, e.ACLMasked = d.acl(), flags&flagACLMasked != 0

@@ -11,19 +11,20 @@ import (
 )
 
 var entries = map[string]Entry{
-	"nothing known": {},
-	"counters":      {Czxid: math.MaxUint64, Version: math.MaxInt32, Cversion: math.MinInt32, Aversion: -1, EphemeralOwner: math.MaxUint64},
-	"unknown data":  {Czxid: 1, Version: 2},
-	"metadata":      {Czxid: 1, Content: &audit.Content{Size: new(3), Digest: digest}},
-	"no digest":     {Content: &audit.Content{Size: new(3)}},
-	"null":          {Content: &audit.Content{Size: new(0), Digest: digest, Encoding: audit.EncodingNull}},
-	"empty":         {Content: &audit.Content{Size: new(0), Digest: digest, Encoding: audit.EncodingUTF8}},
-	"text":          {Content: &audit.Content{Size: new(3), Digest: digest, Encoding: audit.EncodingUTF8, Data: "x\x00y"}},
-	"binary":        {Content: &audit.Content{Size: new(2), Digest: digest, Encoding: audit.EncodingBase64, Data: "/wA="}},
-	"an ACL":        {ACL: []audit.ACL{{Perms: "cdrwa", Scheme: "world", ID: "anyone"}}},
-	"an empty ACL":  {ACL: []audit.ACL{}},
-	"masked ACL":    {Content: &audit.Content{Size: new(3), Digest: digest}, ACL: []audit.ACL{{Perms: "ra", Scheme: "digest", ID: digest}, {Scheme: "ip", ID: "10.0.0.0/8"}}, ACLMasked: true},
-	"truncated":     {Content: &audit.Content{Size: new(1 << 20), Digest: digest, Encoding: audit.EncodingUTF8, Data: strings.Repeat("x", 4096), Truncated: true}},
+	"nothing known":    {},
+	"counters":         {Czxid: math.MaxUint64, Version: math.MaxInt32, Cversion: math.MinInt32, Aversion: -1, EphemeralOwner: math.MaxUint64},
+	"unknown data":     {Czxid: 1, Version: 2},
+	"metadata":         {Czxid: 1, Content: &audit.Content{Size: new(3), Digest: digest}},
+	"no digest":        {Content: &audit.Content{Size: new(3)}},
+	"null":             {Content: &audit.Content{Size: new(0), Digest: digest, Encoding: audit.EncodingNull}},
+	"empty":            {Content: &audit.Content{Size: new(0), Digest: digest, Encoding: audit.EncodingUTF8}},
+	"text":             {Content: &audit.Content{Size: new(3), Digest: digest, Encoding: audit.EncodingUTF8, Data: "x\x00y"}},
+	"binary":           {Content: &audit.Content{Size: new(2), Digest: digest, Encoding: audit.EncodingBase64, Data: "/wA="}},
+	"an ACL":           {ACL: []audit.ACL{{Perms: "cdrwa", Scheme: "world", ID: "anyone"}}},
+	"an empty ACL":     {ACL: []audit.ACL{}},
+	"masked ACL":       {Content: &audit.Content{Size: new(3), Digest: digest}, ACL: []audit.ACL{{Perms: "ra", Scheme: "digest", ID: digest}, {Scheme: "ip", ID: "10.0.0.0/8"}}, ACLMasked: true},
+	"third of a multi": {Czxid: 9, Occurrence: 2, Content: &audit.Content{Size: new(3), Digest: digest}},
+	"truncated":        {Content: &audit.Content{Size: new(1 << 20), Digest: digest, Encoding: audit.EncodingUTF8, Data: strings.Repeat("x", 4096), Truncated: true}},
 }
 
 const digest = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"

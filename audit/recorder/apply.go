@@ -82,7 +82,7 @@ func (r *Recorder) apply(e audit.Event) {
 }
 
 func (r *Recorder) applyCreated(e audit.Event) {
-	entry := mirror.Entry{Czxid: e.Czxid, EphemeralOwner: e.EphemeralOwner}
+	entry := mirror.Entry{Czxid: e.Czxid, EphemeralOwner: e.EphemeralOwner, Occurrence: r.occurrence(e)}
 	entry.Content, entry.ACL, entry.ACLMasked = split(e.After)
 	if e.Source != audit.OriginWatch {
 		entry.Cversion = r.adopted(e.Path, e.Czxid) // Hints told of them before it was found.

@@ -41,6 +41,18 @@ func TestIDs(t *testing.T) {
 				id("/r/n", 10, audit.OpCreated, 0, 1), id("/r/n", 10, audit.OpDeleted, 0, 1),
 			},
 		},
+		"what became of the survivor of such a multi": {
+			[]audit.Observation{
+				hint(audit.OpCreated, "/r/n", 10, nil), hint(audit.OpDataChanged, "/r/n", 10, nil), hint(audit.OpDeleted, "/r/n", 10, nil),
+				hint(audit.OpCreated, "/r/n", 10, znode(10, 0, "x")),
+				hint(audit.OpDataChanged, "/r/n", 11, znode(10, 1, "y")), hint(audit.OpDeleted, "/r/n", 12, nil),
+			},
+			[]string{
+				id("/r/n", 10, audit.OpCreated, 0, 0), id("/r/n", 10, audit.OpDataChanged, 1, 0), id("/r/n", 10, audit.OpDeleted, 0, 0),
+				id("/r/n", 10, audit.OpCreated, 0, 1),
+				id("/r/n", 10, audit.OpDataChanged, 1, 1), id("/r/n", 10, audit.OpDeleted, 0, 1),
+			},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string

@@ -308,7 +308,7 @@ func (v *server) agrees(s *stage) {
 		want[path] = mirror.Entry{
 			Czxid: stat.Czxid, Version: stat.Version, Cversion: stat.Cversion,
 			Aversion: min(stat.Aversion, got[path].Aversion), Content: s.policy.Describe(rule, node.Data),
-			ACL: got[path].ACL,
+			ACL: got[path].ACL, Occurrence: got[path].Occurrence,
 		}
 		if got[path].Aversion == stat.Aversion && got[path].ACL != nil && !slices.Equal(got[path].ACL, node.ACL) {
 			s.t.Errorf("ACL of %s is %v, known %v", path, node.ACL, got[path].ACL)

@@ -126,7 +126,7 @@ func (l *look) place(e *audit.Event, fromStat audit.Zxid) {
 	default:
 		e.ZxidAfter, e.ZxidUntil = new(l.After), new(l.Until)
 	}
-	if e.Zxid != 0 && e.ID != "" {
+	if e.Zxid != 0 && e.Zxid == e.Czxid && e.ID != "" {
 		e.ID = l.r.repeats.tellApart(e.Zxid, l.identity)
 	}
 }
@@ -141,6 +141,9 @@ func (l *look) event(op audit.Op, czxid audit.Zxid, counter int64) audit.Event {
 	l.identity = audit.Identity{
 		Ensemble: l.r.Ensemble, Generation: l.r.place.Generation,
 		Path: l.Path, Czxid: czxid, Op: op, Counter: counter,
+	}
+	if l.known && czxid == l.entry.Czxid {
+		l.identity.Occurrence = l.entry.Occurrence
 	}
 	if counter != unknownCounter && (czxid != 0 || bornWithTree(l.Path)) {
 		e.ID = l.identity.ID()

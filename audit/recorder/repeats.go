@@ -2,7 +2,8 @@ package recorder
 
 import "zkwarden/audit"
 
-// repeats counts changes of one identity within one transaction.
+// repeats counts changes of one identity within the transaction that created
+// their znode: the only one that can create it again.
 type repeats struct {
 	zxid audit.Zxid
 	seen map[audit.Identity]int
@@ -16,10 +17,29 @@ func (r *repeats) tellApart(zxid audit.Zxid, i audit.Identity) string {
 	if r.seen == nil {
 		r.seen = map[audit.Identity]int{}
 	}
-	i.Occurrence = r.seen[i]
-	r.seen[audit.Identity{
-		Ensemble: i.Ensemble, Generation: i.Generation, Path: i.Path,
-		Czxid: i.Czxid, Op: i.Op, Counter: i.Counter,
-	}]++
+	i.Occurrence = 0
+	count := r.seen[i]
+	r.seen[i]++
+	i.Occurrence = count
 	return i.ID()
 }
+
+// occurrence returns the number that tellApart gave a creation, so that it is
+// known after a restart as well.
+func (r *Recorder) occurrence(e audit.Event) int {
+	i := audit.Identity{
+		Ensemble: e.Ensemble, Generation: r.place.Generation, Path: e.Path, Czxid: e.Czxid, Op: e.Op,
+	}
+	if e.Zxid == 0 || e.Zxid != e.Czxid {
+		return 0
+	}
+	for ; i.Occurrence < maxOccurrence; i.Occurrence++ {
+		if i.ID() == e.ID {
+			return i.Occurrence
+		}
+	}
+	return 0
+}
+
+// maxOccurrence bounds the search.
+const maxOccurrence = 256
