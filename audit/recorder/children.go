@@ -90,12 +90,16 @@ func (r *Recorder) countChild(e audit.Event) {
 		return
 	}
 	parent := audit.Parent(e.Path)
+	first := r.firstSync(parent)
+	if first && e.Source != audit.OriginWatch {
+		return // The baseline's count has it.
+	}
 	entry, known := r.Mirror.Get(parent)
 	if known {
 		entry.Cversion++
 		r.Mirror.Put(parent, entry)
 	}
-	if known && !r.replaying && !r.resync.active || r.firstSync(parent) || !r.Policy.Wants(parent) {
+	if known && !r.replaying && !r.resync.active || first || !r.Policy.Wants(parent) {
 		return
 	}
 	if r.place.Orphans == nil {
