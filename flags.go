@@ -129,6 +129,8 @@ func (f *flags) runFlags() {
 		Default("data/").StringVar(&f.run.Audit.Dir)
 	c.Flag("audit.digest-key-file", "File with the hexadecimal key of content digests; generated in the audit directory by default.").PlaceHolder("FILE").
 		StringVar(&f.run.Audit.DigestKeyFile)
+	c.Flag("audit.checkpoint-interval", "How often a record says how far everything that changed is recorded.").
+		Default("1m").DurationVar(&f.run.Audit.CheckpointInterval)
 	c.Flag("sink.webhook.url", "Post the audit records to this URL, too.").PlaceHolder("URL").StringVar(&f.run.Audit.Webhook.URL)
 	c.Flag("sink.webhook.http-config-file", "File with credentials, TLS and proxy for it, in the format of Prometheus' http_config.").PlaceHolder("FILE").
 		StringVar(&f.run.Audit.Webhook.HTTPConfigFile)

@@ -52,6 +52,7 @@ var samples = map[string][]string{
 	"sink.webhook.http-config-file":      {"http.yml"},
 	"sink.webhook.format":                {"array"},
 	"sink.webhook.timeout":               {"3s"},
+	"audit.checkpoint-interval":          {"5m"},
 	"stat":                               {"true"},
 	"depth":                              {"2"},
 	"json":                               {"true"},

@@ -1,36 +1,36 @@
 package audit
 
-import "testing"
+import (
+	"encoding/json"
+	"os"
+	"testing"
+)
 
-// The expected ids were computed outside of this program, by
-// printf 'prod\0001\000/path...' | sha256sum | cut -c1-32.
+// TestIdentityVectors holds the ids to the published vectors, which were
+// computed outside of this program. printf 'prod\0001\000/path...' | sha256sum |
+// cut -c1-32 does the same.
 func TestIdentityVectors(t *testing.T) {
-	orders := Identity{Ensemble: "prod", Generation: 1, Path: "/kafka/config/topics/orders", Czxid: 0x100000004, Op: OpCreated}
-	changed, again, restored := orders, orders, orders
-	changed.Op, changed.Counter = OpDataChanged, 7
-	again.Occurrence = 1
-	restored.Generation = 2
-
-	for name, test := range map[string]struct {
-		identity Identity
-		want     string
-	}{
-		"created":            {orders, "7c76ba2592d9c568c39111419de7119e"},
-		"data changed":       {changed, "84a2ce9b4cb148201e150c753901bd2e"},
-		"second in one zxid": {again, "e8829af67003201dbf1be0c1c7bf8194"},
-		"next generation":    {restored, "4e572bd7b7908be4ea37b77ae0c535b1"},
-		"largest numbers": {
-			Identity{Ensemble: "prod", Generation: 1, Path: "/", Czxid: 0xffffffffffffffff, Op: OpACLChanged, Counter: 2147483647},
-			"f39ccd9991ceb9e5053990911b34c74f",
-		},
-		"blank and UTF-8": {
-			Identity{Ensemble: "prod", Generation: 1, Path: "/a b/é", Czxid: 1, Op: OpDeleted, Occurrence: 2},
-			"94354df6c80e9d28076d3f2507aa3a16",
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if got := test.identity.ID(); got != test.want {
-				t.Errorf("ID() = %s, want %s", got, test.want)
+	text, err := os.ReadFile("../docs/event-id.vectors.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var published struct {
+		Vectors []struct {
+			Name string
+			Identity
+			Expected string `json:"id"`
+		}
+	}
+	if err := json.Unmarshal(text, &published); err != nil {
+		t.Fatal(err)
+	}
+	if len(published.Vectors) < 10 {
+		t.Fatalf("%d vectors", len(published.Vectors))
+	}
+	for _, v := range published.Vectors {
+		t.Run(v.Name, func(t *testing.T) {
+			if got := v.ID(); got != v.Expected {
+				t.Errorf("ID() of %+v = %s, want %s", v.Identity, got, v.Expected)
 			}
 		})
 	}

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -13,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"zkwarden/audit"
+	"zkwarden/audit/eventtest"
 	"zkwarden/audit/mirror"
 	"zkwarden/audit/policy"
 )
@@ -25,6 +29,7 @@ const testChain = "0123456789abcdef0123456789abcdef"
 // replay.
 type memory struct {
 	mu      sync.Mutex
+	schema  *eventtest.Schema // Every record is held to it.
 	events  []audit.Event
 	lines   []audit.Line
 	durable uint64
@@ -37,15 +42,34 @@ func (j *memory) Append(_ context.Context, e audit.Event) (uint64, error) {
 	if e.ID == "" {
 		e.ID = e.SeqID(testChain)
 	}
+	e.Prev = strings.Repeat("0", 64)
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(e); err != nil {
 		return 0, err
 	}
+	if err := j.validate(text.Bytes()); err != nil {
+		return 0, err
+	}
 	j.events = append(j.events, e)
 	j.lines = append(j.lines, audit.Line{Seq: e.Seq, JSON: text.Bytes()})
 	return e.Seq, nil
+}
+
+// validate holds a record to the published schema, with the hash that a real
+// journal adds.
+func (j *memory) validate(line []byte) (err error) {
+	if j.schema == nil {
+		if j.schema, err = eventtest.Published(); err != nil {
+			return err
+		}
+	}
+	whole := append(bytes.TrimSuffix(slices.Clone(line), []byte("}\n")), (`,"hash":"` + strings.Repeat("0", 64) + `"}`)...)
+	if err := j.schema.Validate(whole); err != nil {
+		return fmt.Errorf("record %s: %w", line, err)
+	}
+	return nil
 }
 
 func (j *memory) Flush(context.Context) error {

@@ -81,7 +81,7 @@ func newMetrics(reg prometheus.Registerer, m *mirror.Mirror) *metrics {
 		}),
 	}
 	for _, reason := range []string{
-		audit.GapReconnect, audit.GapRestart, audit.GapOverflow, audit.GapHistoryRewritten, audit.GapMirrorLost,
+		audit.GapReconnect, audit.GapRestart, audit.GapOverflow, audit.GapHistoryRewritten, audit.GapWatchLost, audit.GapMirrorLost,
 	} {
 		x.gaps.WithLabelValues(reason)
 	}

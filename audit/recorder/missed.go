@@ -26,6 +26,9 @@ func (l *look) bracket() audit.Gap {
 	switch {
 	case l.r.resync.Reason != "":
 		g = l.r.resync.Gap
+		if l.Hint == "" {
+			g.Until = max(g.Until, l.Until) // What a source without recursive watches has read.
+		}
 	case l.Origin == audit.OriginSweep:
 		g.After = l.compared()
 	}

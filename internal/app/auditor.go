@@ -74,7 +74,7 @@ func (a *auditor) open(ctx context.Context, o Options, dialer *fourletter.Dialer
 		return err
 	}
 	var place mirror.Place
-	if a.mirror, place, err = mirror.Open(filepath.Join(o.Audit.Dir, mirrorFile)); err != nil {
+	if a.mirror, place, err = openMirror(filepath.Join(o.Audit.Dir, mirrorFile), o.Logger); err != nil {
 		return err
 	}
 	head, _ := a.journal.Durable()
@@ -82,7 +82,7 @@ func (a *auditor) open(ctx context.Context, o Options, dialer *fourletter.Dialer
 		Ensemble: o.Audit.Ensemble, Recorder: o.Audit.Recorder,
 		Policy: a.policy, Mirror: a.mirror, Place: place,
 		Journal: a.journal, Chain: a.journal.ChainID(), Head: head,
-		Logger: o.Logger, Registry: reg,
+		Logger: o.Logger, Registry: reg, CheckpointInterval: o.Audit.CheckpointInterval,
 	})
 	if err != nil {
 		return err
@@ -101,6 +101,21 @@ func (a *auditor) open(ctx context.Context, o Options, dialer *fourletter.Dialer
 	})
 	a.sinks, err = openSinks(o, a.journal, reg)
 	return err
+}
+
+// openMirror begins a new mirror where the old one is of no use: the recorder
+// declares a gap and reads everything anew, while a process that gave up would
+// give up at every start.
+func openMirror(file string, logger log.Logger) (*mirror.Mirror, mirror.Place, error) {
+	m, place, err := mirror.Open(file)
+	if !errors.Is(err, mirror.ErrUnusable) {
+		return m, place, err
+	}
+	level.Error(logger).Log("msg", "last known state is lost, beginning anew", "err", err)
+	if err := mirror.Discard(file); err != nil {
+		return nil, mirror.Place{}, err
+	}
+	return mirror.Open(file)
 }
 
 func digestKey(o Audit) ([]byte, error) {

@@ -64,6 +64,8 @@ type Audit struct {
 	Dir           string
 	DigestKeyFile string // Empty: generated in Dir.
 	Webhook       Webhook
+
+	CheckpointInterval time.Duration // Of the records that say how far everything is known.
 }
 
 // Webhook is where the records are posted; without URL they are not.
@@ -121,6 +123,11 @@ func (o *Options) checkWebhook() error {
 	}
 	hook.Close()
 	return nil
+	if o.Audit.CheckpointInterval < 0 {
+		return fmt.Errorf("checkpoint interval %s is negative", o.Audit.CheckpointInterval)
+	}
+	_, err := policy.ForPaths(o.Audit.Paths, o.Audit.Level, nil)
+	return err
 }
 
 // ParseAddresses splits comma separated lists of ZooKeeper servers and adds
