@@ -107,6 +107,9 @@ func (o *Options) Validate() error {
 	if o.Audit.Dir == "" {
 		return errors.New("auditing needs --audit.dir")
 	}
+	if o.Audit.CheckpointInterval < 0 {
+		return fmt.Errorf("checkpoint interval %s is negative", o.Audit.CheckpointInterval)
+	}
 	if _, err := policy.ForPaths(o.Audit.Paths, o.Audit.Level, nil); err != nil {
 		return err
 	}
@@ -123,11 +126,6 @@ func (o *Options) checkWebhook() error {
 	}
 	hook.Close()
 	return nil
-	if o.Audit.CheckpointInterval < 0 {
-		return fmt.Errorf("checkpoint interval %s is negative", o.Audit.CheckpointInterval)
-	}
-	_, err := policy.ForPaths(o.Audit.Paths, o.Audit.Level, nil)
-	return err
 }
 
 // ParseAddresses splits comma separated lists of ZooKeeper servers and adds
