@@ -2,6 +2,7 @@ package eventtest
 
 import (
 	"encoding/json"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -75,10 +76,7 @@ func TestValidate(t *testing.T) {
 		"a checkpoint of nothing": {"kind", "checkpoint", "record: unreadable is missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			record := map[string]any{}
-			for member, value := range whole {
-				record[member] = value
-			}
+			record := maps.Clone(whole)
 			if record[test.member] = test.value; test.value == nil {
 				delete(record, test.member)
 			}

@@ -150,6 +150,35 @@ func TestTruncatedFile(t *testing.T) {
 	}
 }
 
+// TestFileWithoutItsLastPages: those that bbolt reads first may all be there.
+func TestFileWithoutItsLastPages(t *testing.T) {
+	m := newMirror(t)
+	for i := range 20_000 {
+		m.Put(fmt.Sprintf("/a/%05d", i), at(1))
+	}
+	commit(t, m, Place{})
+	for i := range 10_000 {
+		m.Delete(fmt.Sprintf("/a/%05d", i))
+	}
+	for range 3 { // What changes goes to pages that were freed, at the beginning.
+		commit(t, m, Place{})
+	}
+	var size int64
+	err := m.db.View(func(tx *bolt.Tx) error {
+		size = tx.Size()
+		return nil
+	})
+	if err != nil || m.Close() != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(m.file, size-int64(os.Getpagesize())); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := Open(m.file); !errors.Is(err, ErrUnusable) || !strings.Contains(err.Error(), fmt.Sprintf("bytes of %d", size)) {
+		t.Errorf("Open() = %v", err)
+	}
+}
+
 // TestDamagedPage: the process cannot go on, but the next one can.
 func TestDamagedPage(t *testing.T) {
 	m := newMirror(t)

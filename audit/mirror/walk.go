@@ -113,7 +113,6 @@ func (w *walk[T]) read(cursor *bolt.Cursor) (page []located[T], end string) {
 		}
 		end = path
 		if deeper, ok := w.tooDeep(path); ok {
-			end = deeper + "/"                            // Before all that is below it and was not looked at.
 			key, text = cursor.Seek([]byte(deeper + "0")) // "0" follows "/": the subtree is stepped over.
 			continue
 		}

@@ -37,10 +37,15 @@ func (r *Recorder) commit(ctx context.Context) error {
 		return err
 	}
 	r.moved = false
+	r.committed()
+	return nil
+}
+
+// committed tells who waits for it how far the mirror is durable.
+func (r *Recorder) committed() {
 	if r.Committed != nil {
 		r.Committed(r.place.Seq)
 	}
-	return nil
 }
 
 // persist writes the mirror. While the disk refuses, it waits, and so does

@@ -24,8 +24,8 @@ const (
 	maxSeparate = 16
 )
 
-// Options names what a recorder works with; all but CheckpointInterval and Now
-// are required.
+// Options names what a recorder works with; all but CheckpointInterval, Now
+// and Committed are required.
 type Options struct {
 	Ensemble string // Written to every record, and part of every id.
 	Recorder string // Name of this auditor, by convention the host's.

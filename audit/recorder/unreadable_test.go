@@ -92,15 +92,19 @@ func TestCameIntoSight(t *testing.T) {
 			[]audit.Observation{
 				gapTo(9, 60), found("/r", 60, rootAt(2)), found("/r/old", 60, znode(4, 0, "o")), walked(60),
 				gapTo(60, 70), found("/r", 70, rootAt(3)), absent("/r/a", 70), walked(70),
+				gapTo(70, 80), found("/r", 80, rootAt(4)), walked(80),
 			},
 			[]string{
 				"gap reconnect in (9,60]", "created /r/old in (3,60] of 4 v0 a0 +o by resync", "resync  2 znodes at 60",
 				"gap reconnect in (60,70]", "deleted /r/a in (60,70] of 5 -A by resync", "resync  1 znodes at 70",
+				"gap reconnect in (70,80]", "children_changed /r in (70,80] of 2 collapsed 1 by resync", "resync  1 znodes at 80",
 			},
 		},
 		"born later": {
 			[]audit.Observation{
-				audit.Mark{Zxid: 30}, swept("/r", 31, rootAt(3)), swept("/r/old", 31, znode(20, 0, "o")), audit.Mark{Zxid: 32, ACL: 30},
+				audit.Mark{Zxid: 30},
+				swept("/r", 31, rootAt(3)), swept("/r/old", 31, znode(20, 0, "o")),
+				audit.Mark{Zxid: 32, ACL: 30},
 				gapTo(32, 40), found("/r", 40, rootAt(3)), walked(40),
 			},
 			[]string{
@@ -110,8 +114,13 @@ func TestCameIntoSight(t *testing.T) {
 		},
 		"born later and never seen": {
 			[]audit.Observation{
-				audit.Mark{Zxid: 30}, swept("/r", 31, rootAt(4)), audit.Mark{Zxid: 32, ACL: 30}, swept("/r", 50, rootAt(4)), audit.Mark{Zxid: 52, ACL: 50},
-				swept("/r", 60, rootAt(5)), denied("/r/h"), audit.Mark{Zxid: 62, ACL: 60},
+				audit.Mark{Zxid: 30},
+				swept("/r", 31, rootAt(4)),
+				audit.Mark{Zxid: 32, ACL: 30},
+				swept("/r", 50, rootAt(4)),
+				audit.Mark{Zxid: 52, ACL: 50},
+				swept("/r", 60, rootAt(5)), denied("/r/h"),
+				audit.Mark{Zxid: 62, ACL: 60},
 			},
 			[]string{
 				"children_changed /r in (1,32] of 2 collapsed 2 by sweep",
@@ -120,7 +129,9 @@ func TestCameIntoSight(t *testing.T) {
 		},
 		"changed while it was hidden": {
 			[]audit.Observation{
-				audit.Mark{Zxid: 30}, denied("/r/a"), audit.Mark{Zxid: 40},
+				audit.Mark{Zxid: 30},
+				denied("/r/a"),
+				audit.Mark{Zxid: 40},
 				hint(audit.OpDataChanged, "/r/a", 50, acl(2, znode(5, 2, "n"))),
 			},
 			[]string{

@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,5 +33,16 @@ func TestDamagedMirrorIsReplaced(t *testing.T) {
 	}
 	if _, err := os.Stat(file); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestCheckpointIntervalIsValidated(t *testing.T) {
+	o := auditOptions(t.TempDir(), io.Discard, []string{"127.0.0.1:1"}, "/a")
+	if err := o.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	o.Audit.CheckpointInterval = -1
+	if err := o.Validate(); err == nil || err.Error() != "checkpoint interval -1ns is negative" {
+		t.Errorf("Validate() = %v", err)
 	}
 }
