@@ -119,7 +119,7 @@ func Open(o Options) (*Journal, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open journal %s: %w", o.Dir, err), found.head.close(), lock.Close())
 	}
-	go j.write()
+	go j.write(o.Limits.removes())
 	if found.torn > 0 {
 		err := j.repaired(found)
 		if err != nil {

@@ -16,12 +16,13 @@ const (
 
 // write makes groups durable until no more will come. Whatever is appended
 // while one group is on its way to the disk makes the next, so groups grow
-// with the load and nothing ever waits for company.
-func (j *Journal) write() {
+// with the load and nothing ever waits for company. An idle journal looks for
+// old segments now and then, if it is to remove any.
+func (j *Journal) write(removes bool) {
 	defer close(j.done)
 	defer j.finish()
 	var tick <-chan time.Time
-	if j.limits.removes() {
+	if removes {
 		ticker := time.NewTicker(retentionInterval)
 		defer ticker.Stop()
 		tick = ticker.C
