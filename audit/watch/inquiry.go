@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"time"
 
@@ -231,12 +232,8 @@ func (q *inquiry) end() {
 	if q.send(appendHeader(start(0), 2, opCloseSession), farewellTimeout) != nil {
 		return
 	}
-	for {
-		raw, err := readFrame(q.in, maxNotice)
-		if err != nil || len(raw) >= 8 && int32(binary.BigEndian.Uint32(raw[4:])) == 2 {
-			return
-		}
-	}
+	// It hangs up when the watches are gone (NIOServerCnxn.close).
+	_, _ = io.Copy(io.Discard, q.in)
 }
 
 // abandon closes the connection, as after an error.

@@ -63,6 +63,10 @@ func (o *oracle) serve(conn net.Conn) {
 		d := &decoder{rest: raw[4:]}
 		xid, op := d.int32(), d.int32()
 		reply = o.reply(xid, op, d)
+		if op == opCloseSession {
+			_, _ = conn.Write(reply)
+			return
+		}
 	}
 }
 

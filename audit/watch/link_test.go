@@ -119,7 +119,7 @@ func TestLinkRefuses(t *testing.T) {
 	for name, test := range cases {
 		t.Run(name, func(t *testing.T) {
 			l, far := tapped(t, 0)
-			for xid := range int32(4) {
+			for xid := range int32(7) {
 				l.ask(xid, pendingOps(xid).op, "/a")
 			}
 			serve(far, append(bytes.Clone(test.sound), test.broken...), 1<<20)

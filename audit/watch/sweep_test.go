@@ -17,6 +17,7 @@ import (
 func sweeping(t *testing.T) *scene {
 	t.Helper()
 	s := comparing(t)
+	s.f.working, s.stop = context.WithCancel(t.Context())
 	s.f.compared([]string{"/r"}, 1, nil)
 	s.expect("handed over", s.handed(), "walked 0 at 9")
 	return s
@@ -217,6 +218,7 @@ func TestSweeper(t *testing.T) {
 			t.Errorf("the next one began after %v", took)
 		}
 		cancel()
+		s.stop()
 		<-ended
 	})
 }
