@@ -64,6 +64,7 @@ func (d *dialer) connect(network, address string, _ time.Duration) (net.Conn, er
 		d.newest.Store(0)
 	}
 	l := newLink(conn, &d.newest)
+	l.address = address
 	d.last, d.lastAddress, d.lastAt = l, address, time.Now()
 	l.expect(d.timeout)
 	select {

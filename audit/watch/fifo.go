@@ -12,7 +12,7 @@ const (
 type item struct {
 	seen  audit.Seen
 	other audit.Observation // A Gap or Mark in place of seen.
-	walk  bool              // No observation: the walk begins when this is first.
+	then  func()            // No observation: it is called when this is first and the recorder has applied what came before.
 	done  bool              // Whether the answer that it waits for has come.
 	known bool              // Told again by a server that is behind: it is not handed over.
 	bytes int

@@ -1,8 +1,10 @@
 package watch
 
 import (
+	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"zkwarden/audit"
@@ -28,6 +30,9 @@ type follower struct {
 	watched     audit.Zxid      // The newest zxid at which a watch was confirmed.
 	caughtUp    audit.Zxid      // The zxid of the answer to Sync.
 
+	since    audit.Zxid // What the walk shows changed after it; zero when everything may have.
+	reached  audit.Zxid // A server that has applied it shows everything that was missed.
+	why      string     // The reason of the gap.
 	adopted  bool       // Whether the items that the last link left are in fifo.
 	recorded audit.Zxid // Changes through it were handed over by earlier links.
 	synced   bool       // Whether nothing that was missed is left to be shown.
@@ -36,14 +41,20 @@ type follower struct {
 	marked   audit.Zxid // The last mark's.
 	heard    time.Time  // When an answer came, or nothing was waited for.
 
-	walk    int             // Requests of the walk that have no answer yet.
-	listing map[string]bool // The znodes whose children are among them.
+	walk    int              // Steps of the walk, or of a sweep, that have not ended.
+	listing map[string]visit // The znodes whose children are asked for.
+	acls    map[string][]*aclWait
+	orders  chan order      // From the goroutines that work for this link.
+	workers sync.WaitGroup  // Those goroutines.
+	working context.Context //nolint:containedctx // Theirs: it ends with the link.
+
+	sweptQueued bool // Whether the mark at the end of a sweep is in fifo.
 }
 
 // pathState is one path that waits for an answer.
 type pathState struct {
 	hints  []*item // Oldest first.
-	walk   bool    // Whether the walk wants the answer, too.
+	visit  *visit  // Who else wants the answer, or nil.
 	sent   bool    // Whether a read is under way.
 	hinted bool    // Whether it is in the queue of hinted paths.
 }
@@ -51,7 +62,8 @@ type pathState struct {
 func newFollower(t *tracker, l *link) *follower {
 	return &follower{
 		tracker: t, link: l, recorded: t.through, heard: time.Now(),
-		paths: map[string]*pathState{}, unconfirmed: map[string]bool{}, listing: map[string]bool{},
+		paths: map[string]*pathState{}, unconfirmed: map[string]bool{}, listing: map[string]visit{},
+		acls: map[string][]*aclWait{}, orders: make(chan order),
 	}
 }
 
@@ -94,6 +106,8 @@ func (f *follower) handle(fr *frame) error {
 		return f.answered(fr)
 	case opGetChildren2:
 		return f.listed(fr)
+	case opGetACL:
+		f.answeredACL(fr)
 	}
 	return nil
 }
@@ -202,8 +216,18 @@ func (f *follower) answered(fr *frame) error {
 	}
 	delete(f.paths, fr.path)
 	f.resolve(st.hints, fr, read)
-	if st.walk {
-		f.walked(fr, read)
+	waiting := st.hints
+	switch {
+	case st.visit == nil:
+	case fr.zxid < st.visit.newer:
+		f.paths[fr.path] = &pathState{visit: st.visit}
+		f.walking = append(f.walking, request{op: opGetData, path: fr.path})
+		st.visit = nil
+	default:
+		waiting = append(waiting, f.visited(fr, read, *st.visit))
+	}
+	if read == audit.Found && f.wantsACL(fr.path, fr.node, st.visit) {
+		f.askACL(fr.path, fr.node, waiting)
 	}
 	return nil
 }
@@ -255,7 +279,7 @@ func (f *follower) mark() {
 	}
 	m := audit.Mark{Zxid: f.last}
 	if it := f.fifo.last(); it != nil {
-		if older, ok := it.other.(audit.Mark); ok && !older.Walk {
+		if older, ok := it.other.(audit.Mark); ok && !older.Walk && older.ACL == 0 {
 			it.other = m
 			return
 		}
@@ -321,7 +345,9 @@ func (f *follower) waiting(path string) bool {
 
 // silent reports whether an answer is overdue. Pings may go on all the while.
 func (f *follower) silent() bool {
-	if len(f.paths) == 0 && f.walk == 0 && len(f.unconfirmed) == 0 {
+	head := f.fifo.first()
+	full := f.fifo.heavy() && head != nil && head.done // Then it is the recorder who is waited for.
+	if full || len(f.paths) == 0 && len(f.listing) == 0 && len(f.acls) == 0 && len(f.unconfirmed) == 0 {
 		f.heard = time.Now()
 	}
 	return time.Since(f.heard) > answerTimeout

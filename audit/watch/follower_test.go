@@ -22,13 +22,17 @@ import (
 // memory is what the recorder would know.
 type memory struct {
 	children map[string][]string
+	stats    map[string]audit.Stat
 	settled  int
 }
 
 func (m *memory) Settle(context.Context) error { m.settled++; return nil }
 
-func (m *memory) Walk(path string, _ int) iter.Seq2[string, audit.Stat] {
+func (m *memory) Walk(path string, depth int) iter.Seq2[string, audit.Stat] {
 	return func(yield func(string, audit.Stat) bool) {
+		if stat, known := m.stats[path]; known && !yield(path, stat) || depth == 0 {
+			return
+		}
 		for _, name := range m.children[path] {
 			if !yield(audit.Child(path, name), audit.Stat{}) {
 				return
@@ -55,10 +59,7 @@ func newScene(t *testing.T, from audit.Zxid, roots ...string) *scene {
 		t.Fatal(err)
 	}
 	s := &scene{t: t, known: &memory{}, asks: make(chan ask), out: make(chan audit.Observation)}
-	s.tr = &tracker{
-		source: New(Options{Logger: log.NewNopLogger()}), scope: p, known: s.known,
-		out: s.out, through: from, reason: audit.GapRestart,
-	}
+	s.tr = newTracker(New(Options{Logger: log.NewNopLogger()}), from, p, s.known, s.out)
 	return s
 }
 
@@ -107,7 +108,7 @@ func (s *scene) handed() []string {
 	s.t.Helper()
 	var got []string
 	for {
-		if err := s.f.beginWalk(s.t.Context()); err != nil {
+		if err := s.f.proceed(s.t.Context()); err != nil {
 			s.t.Fatal(err)
 		}
 		o, out := s.f.head()
@@ -506,7 +507,7 @@ func TestRefusals(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := synced(t)
 			s.server(notify(10, eventDataChanged, "/r"))
-			s.f.listing["/r"] = true
+			s.f.listing["/r"] = visit{}
 			err := s.f.handle(&test.frame)
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %v, want %s", err, test.want)

@@ -10,16 +10,24 @@ import (
 
 // Operation codes of requests (ZooDefs.OpCode).
 const (
+	opExists       = 3
 	opGetData      = 4
+	opGetACL       = 6
 	opSync         = 9
 	opGetChildren2 = 12
+	opAuth         = 100
+	opSetWatches   = 101
 	opAddWatch     = 106 // ZooKeeper 3.6+.
+	opCloseSession = -11
 )
 
-// Reserved xids of frames that answer no request (ClientCnxn).
+// Reserved xids (ClientCnxn). Those of frames that answer no request of the
+// client library are negative.
 const (
 	xidNotification = -1
 	xidPing         = -2
+	xidAuth         = -4
+	xidSetWatches   = -8
 )
 
 // Types of notifications (Watcher.Event.EventType).
@@ -27,6 +35,8 @@ const (
 	eventCreated     = 1
 	eventDeleted     = 2
 	eventDataChanged = 3
+
+	eventChildrenChanged = 4
 )
 
 // Error codes of replies (KeeperException.Code).
@@ -101,6 +111,35 @@ func (d *decoder) strings() []string {
 	return list
 }
 
+// acl reads entries of three fields each, twelve bytes at least.
+func (d *decoder) acl() []audit.ACL {
+	n := int(d.int32())
+	if n < 0 || n > len(d.rest)/12 {
+		d.err = errShort
+		return nil
+	}
+	entries := make([]audit.ACL, 0, n)
+	for range n {
+		perms := permsOf(d.int32())
+		entries = append(entries, audit.ACL{Perms: perms, Scheme: d.string(), ID: d.string()})
+	}
+	return entries
+}
+
+// permsOf writes the bits of ZooDefs.Perms as letters.
+func permsOf(bits int32) string {
+	perms := make([]byte, 0, 5)
+	for _, p := range [...]struct {
+		bit    int32
+		letter byte
+	}{{4, 'c'}, {8, 'd'}, {1, 'r'}, {2, 'w'}, {16, 'a'}} {
+		if bits&p.bit != 0 {
+			perms = append(perms, p.letter)
+		}
+	}
+	return string(perms)
+}
+
 func (d *decoder) stat() audit.Stat {
 	return audit.Stat{
 		Czxid:          audit.Zxid(d.int64()),
@@ -138,10 +177,18 @@ type frame struct {
 func (f *frame) size() int {
 	size := len(f.path)
 	if f.node != nil {
-		size += len(f.node.Data)
+		size += len(f.node.Data) + sizeOf(f.node.ACL)
 	}
 	for _, name := range f.children {
 		size += len(name)
+	}
+	return size
+}
+
+func sizeOf(acl []audit.ACL) int {
+	size := 0
+	for _, entry := range acl {
+		size += len(entry.Perms) + len(entry.Scheme) + len(entry.ID)
 	}
 	return size
 }
@@ -177,6 +224,11 @@ func (d *decoder) result(f *frame) {
 	case opGetData:
 		f.node = &audit.Znode{Data: d.buffer()}
 		f.node.Stat = d.stat()
+	case opGetACL:
+		f.node = &audit.Znode{ACL: d.acl()}
+		f.node.Stat = d.stat()
+	case opExists:
+		_ = d.stat()
 	case opGetChildren2:
 		f.children = d.strings()
 		_ = d.stat()

@@ -32,8 +32,9 @@ var errTooLarge = errors.New("frame is too large")
 // client reads and writes, the source drains the queue.
 type link struct {
 	net.Conn
-	newest *atomic.Uint64 // The last zxid that any link was told of; nil to leave that to the client.
-	frames *queue
+	address string         // host:port as it was dialled; empty where nobody asks.
+	newest  *atomic.Uint64 // The last zxid that any link was told of; nil to leave that to the client.
+	frames  *queue
 
 	in        *bufio.Reader // Owned by the client's reading goroutine.
 	rest      []byte        // What the client has not taken of the current frame.
@@ -69,7 +70,7 @@ func Guard(conn net.Conn) net.Conn {
 // it likes.
 func (l *link) Read(p []byte) (int, error) {
 	if len(l.rest) == 0 {
-		raw, err := l.readFrame()
+		raw, err := readFrame(l.in, maxFrame)
 		if err == nil {
 			err = l.note(raw[4:])
 		}
@@ -86,13 +87,13 @@ func (l *link) Read(p []byte) (int, error) {
 
 // readFrame returns length and body. It allocates as bytes arrive, not as
 // the length claims.
-func (l *link) readFrame() ([]byte, error) {
+func readFrame(in io.Reader, limit int64) ([]byte, error) {
 	var length [4]byte
-	if _, err := io.ReadFull(l.in, length[:]); err != nil {
+	if _, err := io.ReadFull(in, length[:]); err != nil {
 		return nil, err
 	}
 	size := int64(binary.BigEndian.Uint32(length[:]))
-	if size > maxFrame {
+	if size > limit {
 		return nil, fmt.Errorf("%w: %d bytes", errTooLarge, size)
 	}
 	raw := append(make([]byte, 0, 4+min(size, frameStep)), length[:]...)
@@ -100,7 +101,7 @@ func (l *link) readFrame() ([]byte, error) {
 		step := min(left, frameStep)
 		start := len(raw)
 		raw = append(raw, make([]byte, step)...)
-		if _, err := io.ReadFull(l.in, raw[start:]); err != nil {
+		if _, err := io.ReadFull(in, raw[start:]); err != nil {
 			return nil, err
 		}
 		left -= step
@@ -191,7 +192,7 @@ func (l *link) outbound(p []byte) []byte {
 	xid := d.int32()
 	r := request{op: d.int32()}
 	switch r.op {
-	case opGetData, opGetChildren2, opSync:
+	case opExists, opGetData, opGetACL, opGetChildren2, opSync:
 		r.path = d.string()
 	}
 	if root, marked := strings.CutPrefix(r.path, watchCarrier); marked && r.op == opSync {

@@ -38,6 +38,8 @@ type Options struct {
 	SessionTimeout time.Duration
 	Timeout        time.Duration // For a connection, and for the session on it; 3 seconds by default.
 	Dial           func(ctx context.Context, network, address string) (net.Conn, error)
+	Auth           []Credential  // Presented before anything is read.
+	SweepInterval  time.Duration // How often all znodes are compared with the server; zero is never.
 	Logger         log.Logger
 	Registry       prometheus.Registerer
 }
@@ -47,7 +49,11 @@ type Options struct {
 type Source struct {
 	Options
 	walked    atomic.Uint64
+	progress  progress
 	connected prometheus.Gauge
+	fallbacks prometheus.Counter
+	sweeps    prometheus.Counter
+	fellBack  atomic.Bool
 	problem   atomic.Pointer[error]
 }
 
@@ -56,10 +62,14 @@ func New(o Options) *Source {
 	if o.Timeout == 0 {
 		o.Timeout = defaultTimeout
 	}
-	return &Source{Options: o, connected: newConnected(o.Registry)}
+	return &Source{
+		Options: o, connected: newConnected(o.Registry),
+		fallbacks: newFallbacks(o.Registry), sweeps: newSweeps(o.Registry),
+	}
 }
 
-// Walked returns the znodes read by the walk that runs, or by the last one.
+// Walked returns the znodes read by the walk that runs, or by the last one; of
+// a comparison, the znodes compared.
 func (s *Source) Walked() uint64 { return s.walked.Load() }
 
 // Err returns why the source does not observe, or nil while it does.
@@ -91,7 +101,7 @@ func (s *Source) unreachable(err error) {
 // Run implements [audit.Source].
 func (s *Source) Run(ctx context.Context, from audit.Zxid, scope audit.Scope, known audit.Known, out chan<- audit.Observation) error {
 	s.report(errors.New("not connected to ZooKeeper yet"))
-	t := &tracker{source: s, scope: scope, known: known, out: out, through: from, reason: audit.GapRestart}
+	t := newTracker(s, from, scope, known, out)
 	for {
 		err := s.session(ctx, t)
 		if ctx.Err() != nil {
@@ -105,8 +115,11 @@ func (s *Source) Run(ctx context.Context, from audit.Zxid, scope audit.Scope, kn
 	}
 }
 
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d + rand.N(d/4))
+// pause waits for d and up to a quarter more.
+func pause(ctx context.Context, d time.Duration) error { return sleep(ctx, d+rand.N(d/4)) }
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
@@ -134,9 +147,11 @@ func (s *Source) session(ctx context.Context, t *tracker) error {
 	for range readers {
 		pool.Go(func() { read(conn, asks) })
 	}
+	stopSweeps := s.sweep(ctx, t, conn, &pool)
 	var l *link
 	defer func() {
 		close(asks)
+		stopSweeps()
 		d.stop()
 		conn.Close() // Ends the session, or gives up after a second.
 		if l != nil {
@@ -185,6 +200,8 @@ func read(conn *zk.Conn, asks <-chan ask) {
 			_, err = conn.Sync(carrier(a.path))
 		case opSync:
 			_, err = conn.Sync(a.path)
+		case opGetACL:
+			_, _, err = conn.GetACL(a.path)
 		}
 		if unsent(err) {
 			_ = a.link.Close() // It is closed already in all cases but a defect.

@@ -23,6 +23,9 @@ const (
 	answerTimeout = 30 * time.Second
 	// glance is how often overdue answers are looked for.
 	glance = 5 * time.Second
+	// maxAhead is how many reads may wait to be asked for, before a comparison
+	// or sweep wants more of them.
+	maxAhead = 4096
 )
 
 // tracker is what lasts from one link to the next.
@@ -37,6 +40,19 @@ type tracker struct {
 	rewritten bool       // Whether the ensemble forgot what is recorded, and nobody was told yet.
 	reason    string     // Of the next gap.
 	left      []*item    // Notifications that the last link could not hand over.
+
+	partial map[string]bool  // Roots whose first sync has begun and not ended.
+	history int              // How often the ensemble went back in time.
+	sweeps  chan order       // From the sweeper.
+	swept   audit.Zxid       // Where the sweep began that has ended, unless it was told.
+	unswept map[string]visit // What a sweep still wanted of the last link.
+}
+
+func newTracker(s *Source, from audit.Zxid, scope audit.Scope, known audit.Known, out chan<- audit.Observation) *tracker {
+	return &tracker{
+		source: s, scope: scope, known: known, out: out, through: from, reason: audit.GapRestart,
+		partial: map[string]bool{}, sweeps: make(chan order), unswept: map[string]visit{},
+	}
 }
 
 // follow observes through one link until it closes.
@@ -57,10 +73,14 @@ func (t *tracker) follow(ctx context.Context, l *link, asks chan<- ask) error {
 	case <-l.frames.opened:
 	}
 	f := newFollower(t, l)
+	working, stop := context.WithCancel(ctx)
+	f.working = working
 	err := f.establish(ctx, asks)
 	if err == nil {
 		err = f.run(ctx, asks)
 	}
+	stop()
+	f.workers.Wait()
 	t.leave(f)
 	if l.frames.overflowed() || errors.Is(err, errFlooded) {
 		t.reason = audit.GapOverflow
@@ -71,8 +91,10 @@ func (t *tracker) follow(ctx context.Context, l *link, asks chan<- ask) error {
 // leave keeps what the next link needs. A walk that did not end has shown
 // only a part of what its gap left, so the next gap begins where it began.
 func (t *tracker) leave(f *follower) {
+	f.forgetACLs()
 	if f.adopted {
 		t.left = nil
+		f.leaveSweep()
 	}
 	for _, it := range f.fifo.rest() {
 		// Without an upper bound a change lies behind everything that was
@@ -126,14 +148,19 @@ func (f *follower) adopt(gap audit.Gap) {
 		f.askAgain(it)
 	}
 	missed := gap.Until > gap.After || t.rewritten
+	f.reached, f.why = gap.Until, gap.Reason
+	if !t.rewritten {
+		f.since = gap.After
+	}
 	if missed && gap.After != 0 {
 		first = append(first, &item{other: gap, done: true})
 	}
 	if missed || !t.complete {
-		first = append(first, &item{walk: true, done: true})
+		first = append(first, &item{then: f.startWalk, done: true})
 	} else {
 		f.synced = true
 		f.notified = max(f.notified, t.through)
+		defer f.resumeSweep()
 	}
 	f.fifo.prepend(first)
 	f.adopted = true
@@ -186,7 +213,7 @@ func (f *follower) run(ctx context.Context, asks chan<- ask) error {
 	ticker := time.NewTicker(glance)
 	defer ticker.Stop()
 	for {
-		if err := f.beginWalk(ctx); err != nil {
+		if err := f.proceed(ctx); err != nil {
 			return err
 		}
 		head, out := f.head()
@@ -197,6 +224,7 @@ func (f *follower) run(ctx context.Context, asks chan<- ask) error {
 			// head waits for its answer, that has to be let in.
 			ready = nil
 		}
+		orders, sweeps := f.room()
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -206,6 +234,10 @@ func (f *follower) run(ctx context.Context, asks chan<- ask) error {
 			}
 		case out <- head:
 			f.handedOver(head)
+		case o := <-orders:
+			o(f)
+		case o := <-sweeps:
+			o(f)
 		case asking <- next:
 			f.asked()
 		case <-ready:
@@ -219,9 +251,29 @@ func (f *follower) run(ctx context.Context, asks chan<- ask) error {
 // handedOver takes the head off the queue.
 func (f *follower) handedOver(head audit.Observation) {
 	f.fifo.pop()
-	if gap, ok := head.(audit.Gap); ok && gap.Reason == audit.GapHistoryRewritten {
-		f.through, f.rewritten = 0, false // The recorder begins anew, and so does the next link.
+	switch o := head.(type) {
+	case audit.Gap:
+		if o.Reason == audit.GapHistoryRewritten {
+			f.through, f.rewritten = 0, false // The recorder begins anew, and so does the next link.
+			f.forgetSweep()
+		}
+	case audit.Mark:
+		if o.ACL != 0 {
+			f.sweepTold(o.ACL)
+		}
 	}
+}
+
+// room returns where to take orders from: nowhere while more is to be read than
+// was asked for, and none of a sweep while there is something that was missed.
+func (f *follower) room() (orders, sweeps <-chan order) {
+	if len(f.walking) >= maxAhead || f.fifo.heavy() {
+		return nil, nil
+	}
+	if f.synced {
+		sweeps = f.sweeps
+	}
+	return f.orders, sweeps
 }
 
 // trouble returns why this link is of no use any more.
@@ -235,17 +287,20 @@ func (f *follower) trouble() error {
 	return nil
 }
 
-// beginWalk starts the walk when everything before it was handed over, and
-// the recorder has applied it.
-func (f *follower) beginWalk(ctx context.Context) error {
-	if it := f.fifo.first(); it == nil || !it.walk {
-		return nil
+// proceed begins a walk, or a sweep, when everything before it was handed over
+// and the recorder has applied it. It passes over what is known already.
+func (f *follower) proceed(ctx context.Context) error {
+	for it := f.fifo.first(); it != nil && (it.known || it.then != nil); it = f.fifo.first() {
+		if it.then != nil {
+			if err := f.known.Settle(ctx); err != nil {
+				return fmt.Errorf("wait for the recorder: %w", err)
+			}
+		}
+		f.fifo.pop()
+		if it.then != nil {
+			it.then()
+		}
 	}
-	if err := f.known.Settle(ctx); err != nil {
-		return fmt.Errorf("wait for the recorder: %w", err)
-	}
-	f.fifo.pop()
-	f.startWalk()
 	return nil
 }
 
@@ -253,10 +308,6 @@ func (f *follower) beginWalk(ctx context.Context) error {
 // while it waits for its answer.
 func (f *follower) head() (audit.Observation, chan<- audit.Observation) {
 	it := f.fifo.first()
-	for it != nil && it.known {
-		f.fifo.pop()
-		it = f.fifo.first()
-	}
 	switch {
 	case it == nil:
 		if o, ok := f.idleMark(); ok {

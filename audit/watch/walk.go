@@ -6,21 +6,70 @@ import (
 	"zkwarden/audit"
 )
 
-// startWalk reads every znode below the roots. The answers stand in the order
-// of the wire like everything else, so the walk needs no quiet tree.
+// visit is a look at a znode that no notification asked for. The answers stand
+// in the order of the wire like everything else, so visits need no quiet tree.
+type visit struct {
+	origin   audit.Origin
+	children bool       // Whether children that are not known are visited, too.
+	deep     bool       // Whether everything below is, whatever is known of it.
+	baseline bool       // Whether this is a first sync: nobody compares ACLs.
+	blank    bool       // Whether nothing was known below, so that nothing can be missing there.
+	newer    audit.Zxid // Answers from before it do not count.
+	share    float64    // How much of the walk this is; see [Source.Progress].
+}
+
+// below is the visit of everything below a child of v's znode.
+func (v visit) below(share float64) visit {
+	v.children, v.deep, v.share = true, true, share
+	return v
+}
+
+// startWalk shows what a gap left: roots of which nothing is known, or not all,
+// are read znode by znode, and of the others the server tells what changed.
 func (f *follower) startWalk() {
 	f.source.walked.Store(0)
+	f.source.progress.reset()
 	f.walk++ // The roots are one step, which ends when all were asked for.
+	var deep, known []string
 	for _, root := range f.scope.Roots() {
-		f.walkTo(root)
+		if f.since == 0 || f.partial[root] || !f.isKnown(root) {
+			f.partial[root] = true
+			deep = append(deep, root)
+		} else {
+			known = append(known, root)
+		}
+	}
+	share := 1 / float64(max(1, len(deep)+len(known)))
+	for _, root := range deep {
+		f.visit(root, visit{
+			origin: audit.OriginResync, baseline: true, blank: !f.anyKnown(root),
+		}.below(share))
+	}
+	if len(known) > 0 {
+		f.compare(known, share*float64(len(known)))
 	}
 	f.walk--
 	f.endWalk()
 }
 
-// walkTo asks for a znode, unless its answer is on the way already.
-func (f *follower) walkTo(path string) {
+func (f *follower) isKnown(path string) bool {
+	for range f.known.Walk(path, 0) {
+		return true
+	}
+	return false
+}
+
+func (f *follower) anyKnown(root string) bool {
+	for range f.known.Walk(root, -1) {
+		return true
+	}
+	return false
+}
+
+// visit asks for a znode, unless its answer is on the way already.
+func (f *follower) visit(path string, v visit) {
 	if !f.scope.Wants(path) {
+		f.source.progress.add(v.share)
 		return
 	}
 	st := f.paths[path]
@@ -28,14 +77,19 @@ func (f *follower) walkTo(path string) {
 		st = &pathState{}
 		f.paths[path] = st
 	}
-	if st.walk {
+	if st.visit != nil {
+		st.visit.children = st.visit.children || v.children
+		st.visit.deep = st.visit.deep || v.deep
+		st.visit.blank = st.visit.blank && v.blank
+		st.visit.newer = max(st.visit.newer, v.newer)
+		st.visit.share += v.share
 		return
 	}
-	st.walk = true
+	st.visit = &v
 	f.walk++
 	if !followable(path) {
-		f.walked(&frame{request: request{path: path}}, audit.Denied)
 		delete(f.paths, path)
+		f.visited(&frame{request: request{path: path}}, audit.Denied, v)
 		return
 	}
 	if !st.sent && !st.hinted {
@@ -43,56 +97,88 @@ func (f *follower) walkTo(path string) {
 	}
 }
 
-// walked hands over the answer of one step and goes on below it.
-func (f *follower) walked(fr *frame, read audit.Read) {
-	f.source.walked.Add(1)
+// visited hands over the answer and goes on below.
+func (f *follower) visited(fr *frame, read audit.Read, v visit) *item {
 	it := &item{done: true, seen: audit.Seen{
-		Path: fr.path, Origin: audit.OriginResync, Read: read, Node: fr.node, At: fr.zxid,
+		Path: fr.path, Origin: v.origin, Read: read, Node: fr.node, At: fr.zxid,
 	}}
 	it.bytes = len(fr.path)
 	if fr.node != nil {
 		it.bytes += len(fr.node.Data)
 	}
 	f.fifo.push(it)
-	switch read {
-	case audit.Denied:
+	if v.deep {
+		f.source.walked.Add(1)
+	}
+	switch {
+	case read == audit.Found && (v.deep || v.children) && fr.node.Stat.NumChildren > 0:
+		f.walk++
+		f.listing[fr.path] = v
+		f.walking = append(f.walking, request{op: opGetChildren2, path: fr.path})
+	case read == audit.Found, read == audit.Denied:
 		// ACLs are not inherited: what is known below may still be read.
-		f.suspect(fr.path, nil)
-	case audit.Found:
-		if fr.node.Stat.NumChildren > 0 {
-			f.walk++
-			f.listing[fr.path] = true
-			f.walking = append(f.walking, request{op: opGetChildren2, path: fr.path})
-		} else {
-			f.suspect(fr.path, nil)
-		}
+		f.suspect(fr.path, nil, v)
+		fallthrough
+	default:
+		f.source.progress.add(v.share)
 	}
 	f.walk--
 	f.endWalk()
+	return it
 }
 
-// listed goes on with the children of a znode, and with what was known below
-// it where the list is refused. One that died meanwhile was notified.
+// listed goes on with the children of a znode. One that died meanwhile was
+// notified.
 func (f *follower) listed(fr *frame) error {
-	if !f.listing[fr.path] {
+	v, asked := f.listing[fr.path]
+	if !asked {
 		return nil // A request of an earlier link that was sent on this one.
 	}
 	delete(f.listing, fr.path)
 	if fr.code != 0 && fr.code != errNoNode && fr.code != errNoAuth {
 		return fmt.Errorf("list children of %s: server answered code %d", fr.path, fr.code)
 	}
-	for _, name := range fr.children {
-		f.walkTo(audit.Child(fr.path, name))
+	if len(fr.children) == 0 {
+		f.source.progress.add(v.share)
 	}
-	f.suspect(fr.path, fr.children)
+	var known map[string]bool
+	if !v.deep {
+		known = f.children(fr.path)
+	}
+	below := v.below(v.share / float64(max(1, len(fr.children))))
+	for _, name := range fr.children {
+		child := audit.Child(fr.path, name)
+		if known[child] {
+			f.source.progress.add(below.share)
+			continue
+		}
+		if !v.deep {
+			below.blank = !f.anyKnown(child)
+		}
+		f.visit(child, below)
+	}
+	f.suspect(fr.path, fr.children, v)
 	f.walk--
 	f.endWalk()
 	return nil
 }
 
-// suspect reads the known children that a list does not have. The recorder may
-// lag behind, so the answer decides, not the list.
-func (f *follower) suspect(parent string, listed []string) {
+// children returns the paths of the known children.
+func (f *follower) children(parent string) map[string]bool {
+	known := map[string]bool{}
+	for path := range f.known.Walk(parent, 1) {
+		known[path] = path != parent
+	}
+	return known
+}
+
+// suspect reads the known children that a list does not have, where nobody else
+// asks for them. The recorder may lag behind, so the answer decides, not the
+// list.
+func (f *follower) suspect(parent string, listed []string, v visit) {
+	if !v.deep || v.blank {
+		return
+	}
 	var present map[string]bool
 	for path := range f.known.Walk(parent, 1) {
 		if present == nil {
@@ -103,17 +189,23 @@ func (f *follower) suspect(parent string, listed []string) {
 			}
 		}
 		if !present[path] {
-			f.walkTo(path)
+			f.visit(path, v.below(0))
 		}
 	}
 }
 
 // endWalk marks the end of the walk once every answer is queued.
 func (f *follower) endWalk() {
-	if f.walk > 0 || f.synced {
-		return
+	switch {
+	case f.walk > 0:
+	case f.synced:
+		f.endSweep()
+	default:
+		f.synced = true
+		clear(f.partial)
+		f.marked = f.last
+		f.source.progress.end()
+		f.fifo.push(&item{done: true, other: audit.Mark{Zxid: f.last, Walk: true, Znodes: f.source.Walked()}})
+		f.resumeSweep()
 	}
-	f.synced = true
-	f.marked = f.last
-	f.fifo.push(&item{done: true, other: audit.Mark{Zxid: f.last, Walk: true, Znodes: f.source.Walked()}})
 }
