@@ -26,7 +26,6 @@ const (
 const (
 	xidNotification = -1
 	xidPing         = -2
-	xidAuth         = -4
 	xidSetWatches   = -8
 )
 

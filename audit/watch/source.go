@@ -32,16 +32,19 @@ const (
 // watch manager.
 var ErrNoRecursiveWatch = errors.New("server has no persistent recursive watches (needs ZooKeeper 3.6 or newer with the default watch manager)")
 
-// Options configures a source; all but Timeout and Registry are required.
+// Options configures a source; all but Timeout, Auth and Registry are required.
 type Options struct {
 	Servers        []string // host:port; the first is preferred. Names are resolved at every connect.
 	SessionTimeout time.Duration
 	Timeout        time.Duration // For a connection, and for the session on it; 3 seconds by default.
 	Dial           func(ctx context.Context, network, address string) (net.Conn, error)
-	Auth           []Credential  // Presented before anything is read.
-	SweepInterval  time.Duration // How often all znodes are compared with the server; zero is never.
-	Logger         log.Logger
-	Registry       prometheus.Registerer
+	// Auth returns what every new connection presents before anything else. It
+	// is called before each of them, never concurrently; nil is nothing. An
+	// error keeps the connection from being made.
+	Auth          func() ([]Credential, error)
+	SweepInterval time.Duration // How often all znodes are compared with the server; zero is never.
+	Logger        log.Logger
+	Registry      prometheus.Registerer
 }
 
 // Source observes an ensemble through one session. It implements

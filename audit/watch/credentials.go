@@ -1,0 +1,55 @@
+package watch
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// Credential is what a session presents to be allowed to read, as addauth
+// does. It never appears in a message: its String is the scheme alone.
+type Credential struct {
+	Scheme string // For example "digest".
+	Auth   []byte // For digest "user:password".
+}
+
+// String returns the scheme and hides the rest.
+func (c Credential) String() string { return c.Scheme + ":..." }
+
+// GoString hides the secret from %#v, too.
+func (c Credential) GoString() string { return c.String() }
+
+// ErrCredentialsRefused means that the server does not accept what
+// --zookeeper.auth-file says: it does not know the scheme, or the scheme's
+// plugin says no. It closes the connection then.
+var ErrCredentialsRefused = errors.New("server refuses the credentials")
+
+// xidAuth is the reserved xid of credentials and of the answer to them.
+const xidAuth = -4
+
+// authFrames are the requests that present credentials. The server handles
+// them in their order, and before whatever follows them.
+func authFrames(credentials []Credential) []byte {
+	var frames []byte
+	for _, c := range credentials {
+		start := len(frames)
+		frames = append(frames, 0, 0, 0, 0)
+		frames = binary.BigEndian.AppendUint32(frames, 1<<32+xidAuth)
+		frames = binary.BigEndian.AppendUint32(frames, opAuth)
+		frames = binary.BigEndian.AppendUint32(frames, 0) // A type that nobody reads.
+		for _, field := range [][]byte{[]byte(c.Scheme), c.Auth} {
+			frames = binary.BigEndian.AppendUint32(frames, uint32(len(field)))
+			frames = append(frames, field...)
+		}
+		binary.BigEndian.PutUint32(frames[start:], uint32(len(frames)-start-4))
+	}
+	return frames
+}
+
+// authAnswer returns why an answer to credentials is a refusal.
+func authAnswer(code int32) error {
+	if code == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: code %d", ErrCredentialsRefused, code)
+}
