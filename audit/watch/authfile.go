@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/go-kit/log"
@@ -29,11 +30,11 @@ const (
 type AuthFile struct {
 	Path   string
 	Logger log.Logger
-	warned bool
+	warn   sync.Once
 }
 
 // Credentials returns what the file says. An error names the file and the
-// line, and never what stands there. It is not to be called concurrently.
+// line, and never what stands there.
 func (f *AuthFile) Credentials() ([]Credential, error) {
 	file, err := os.Open(f.Path)
 	if err != nil {
@@ -44,9 +45,10 @@ func (f *AuthFile) Credentials() ([]Credential, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read auth file: %w", err)
 	}
-	if info.Mode().Perm()&worldReadable != 0 && !f.warned {
-		f.warned = true
-		level.Warn(f.Logger).Log("msg", "everybody on this machine can read the credentials, chmod 600 would do", "file", f.Path, "mode", info.Mode().Perm())
+	if mode := info.Mode().Perm(); mode&worldReadable != 0 {
+		f.warn.Do(func() {
+			level.Warn(f.Logger).Log("msg", "everybody on this machine can read the credentials, chmod 600 would do", "file", f.Path, "mode", mode)
+		})
 	}
 	text, err := io.ReadAll(io.LimitReader(file, maxAuthFile+1))
 	if err != nil {

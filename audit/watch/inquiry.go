@@ -26,14 +26,7 @@ var (
 	errBehind     = errors.New("the server is behind the one that is watched")
 	errTalkative  = errors.New("the server tells of more than it was asked")
 	errNoInquiry  = errors.New("the server accepted the connection, but no session")
-	errNotAllowed = errors.New("the server refuses the credentials")
 )
-
-// Credential is what a session presents to be allowed to read.
-type Credential struct {
-	Scheme string
-	Auth   []byte
-}
 
 // hit is a path that changed, as an inquiry tells it.
 type hit struct {
@@ -57,6 +50,13 @@ type inquiry struct {
 // inquire opens a session at address for as long as ctx lasts. The server has
 // applied everything through atLeast by then.
 func (s *Source) inquire(ctx context.Context, address string, atLeast audit.Zxid) (*inquiry, error) {
+	var auth []Credential
+	if s.Auth != nil {
+		var err error
+		if auth, err = s.Auth(); err != nil {
+			return nil, err
+		}
+	}
 	dialing, cancel := context.WithTimeout(ctx, s.Timeout)
 	defer cancel()
 	conn, err := s.Dial(dialing, "tcp", address)
@@ -65,7 +65,7 @@ func (s *Source) inquire(ctx context.Context, address string, atLeast audit.Zxid
 	}
 	q := &inquiry{conn: conn, in: bufio.NewReader(conn)}
 	q.release = context.AfterFunc(ctx, func() { _ = conn.Close() })
-	if err := q.open(s.Auth, atLeast); err != nil {
+	if err := q.open(auth, atLeast); err != nil {
 		q.abandon()
 		return nil, fmt.Errorf("open a session at %s: %w", address, err)
 	}
@@ -82,7 +82,7 @@ func (q *inquiry) open(auth []Credential, atLeast audit.Zxid) error {
 	hello = binary.BigEndian.AppendUint64(hello, 0) // A new session.
 	hello = appendText(hello, string(make([]byte, 16)))
 	hello = append(hello, 0) // A server that only reads is as good as none.
-	if err := q.send(hello); err != nil {
+	if err := q.send(hello, inquiryTimeout); err != nil {
 		return err
 	}
 	raw, err := readFrame(q.in, maxNotice)
@@ -94,23 +94,34 @@ func (q *inquiry) open(auth []Credential, atLeast audit.Zxid) error {
 	if d.err != nil || session == 0 {
 		return errNoInquiry
 	}
-	for _, c := range auth {
-		p := appendHeader(start(len(c.Auth)), xidAuth, opAuth)
-		p = binary.BigEndian.AppendUint32(p, 0) // The type, which nobody reads.
-		p = appendText(appendText(p, c.Scheme), string(c.Auth))
-		reply, err := q.exchange(p, xidAuth, nil)
-		if err == nil && reply.code != 0 {
-			err = fmt.Errorf("%w of scheme %s: code %d", errNotAllowed, c.Scheme, reply.code)
-		}
-		if err != nil {
-			return err
-		}
+	if err := q.introduce(auth); err != nil {
+		return err
 	}
 	reply, err := q.exchange(appendText(appendHeader(start(1), 1, opSync), "/"), 1, nil)
 	if err != nil {
 		return err
 	}
 	return answers(reply, atLeast)
+}
+
+// introduce presents the credentials and waits until all are accepted.
+func (q *inquiry) introduce(auth []Credential) error {
+	if len(auth) == 0 {
+		return nil
+	}
+	if err := q.write(authFrames(auth), inquiryTimeout); err != nil {
+		return err
+	}
+	for range auth {
+		reply, err := q.await(xidAuth, nil)
+		if err != nil {
+			return err
+		}
+		if err := authAnswer(reply.code); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // changedSince returns which of the paths, at most a batch, changed after
@@ -159,12 +170,17 @@ func answers(reply frame, atLeast audit.Zxid) error {
 	return nil
 }
 
-// exchange sends a frame and reads up to the reply with the given xid. The
-// server sends what the request caused before that.
+// exchange sends a frame and reads up to the reply with the given xid.
 func (q *inquiry) exchange(p []byte, xid int32, noticed func(frame)) (frame, error) {
-	if err := q.send(p); err != nil {
+	if err := q.send(p, inquiryTimeout); err != nil {
 		return frame{}, err
 	}
+	return q.await(xid, noticed)
+}
+
+// await reads up to the reply with the given xid. The server sends what a
+// request caused before that.
+func (q *inquiry) await(xid int32, noticed func(frame)) (frame, error) {
 	for {
 		raw, err := readFrame(q.in, maxNotice)
 		if err != nil {
@@ -188,11 +204,15 @@ func (q *inquiry) exchange(p []byte, xid int32, noticed func(frame)) (frame, err
 	}
 }
 
-// send puts the length before the frame, whose first four bytes are left for
-// it.
-func (q *inquiry) send(p []byte) error {
+// send puts the length before a frame, whose first four bytes are left for it.
+func (q *inquiry) send(p []byte, timeout time.Duration) error {
 	binary.BigEndian.PutUint32(p, uint32(len(p)-4))
-	if err := q.conn.SetDeadline(time.Now().Add(inquiryTimeout)); err != nil {
+	return q.write(p, timeout)
+}
+
+// write also bounds the time for the answers.
+func (q *inquiry) write(p []byte, timeout time.Duration) error {
+	if err := q.conn.SetDeadline(time.Now().Add(timeout)); err != nil {
 		return err
 	}
 	if _, err := q.conn.Write(p); err != nil {
@@ -205,12 +225,7 @@ func (q *inquiry) send(p []byte) error {
 // when it expires.
 func (q *inquiry) end() {
 	defer q.abandon()
-	p := appendHeader(start(0), 2, opCloseSession)
-	binary.BigEndian.PutUint32(p, uint32(len(p)-4))
-	if q.conn.SetDeadline(time.Now().Add(farewellTimeout)) != nil {
-		return
-	}
-	if _, err := q.conn.Write(p); err != nil {
+	if q.send(appendHeader(start(0), 2, opCloseSession), farewellTimeout) != nil {
 		return
 	}
 	for {

@@ -38,13 +38,16 @@ type Options struct {
 	SessionTimeout time.Duration
 	Timeout        time.Duration // For a connection, and for the session on it; 3 seconds by default.
 	Dial           func(ctx context.Context, network, address string) (net.Conn, error)
-	// Auth returns what every new connection presents before anything else. It
-	// is called before each of them, never concurrently; nil is nothing. An
-	// error keeps the connection from being made.
-	Auth          func() ([]Credential, error)
-	SweepInterval time.Duration // How often all znodes are compared with the server; zero is never.
-	Logger        log.Logger
-	Registry      prometheus.Registerer
+	// Auth returns what every new connection presents before anything else, and
+	// is called before each of them, also concurrently. Nil is nothing. An error
+	// keeps the connection from being made.
+	Auth func() ([]Credential, error)
+	// SweepInterval is how often all znodes are compared with the server; zero is
+	// never.
+	SweepInterval time.Duration
+
+	Logger   log.Logger
+	Registry prometheus.Registerer
 }
 
 // Source observes an ensemble through one session. It implements
