@@ -23,9 +23,9 @@ const (
 )
 
 var (
-	errBehind     = errors.New("the server is behind the one that is watched")
-	errTalkative  = errors.New("the server tells of more than it was asked")
-	errNoInquiry  = errors.New("the server accepted the connection, but no session")
+	errBehind    = errors.New("the server is behind the one that is watched")
+	errTalkative = errors.New("the server tells of more than it was asked")
+	errNoInquiry = errors.New("the server accepted the connection, but no session")
 )
 
 // hit is a path that changed, as an inquiry tells it.
