@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -48,6 +49,7 @@ type scene struct {
 	known *memory
 	tr    *tracker
 	f     *follower
+	stop  func() // Ends what works for f.
 	asks  chan ask
 	out   chan audit.Observation
 }
@@ -59,7 +61,8 @@ func newScene(t *testing.T, from audit.Zxid, roots ...string) *scene {
 		t.Fatal(err)
 	}
 	s := &scene{t: t, known: &memory{}, asks: make(chan ask), out: make(chan audit.Observation)}
-	s.tr = newTracker(New(Options{Logger: log.NewNopLogger()}), from, p, s.known, s.out)
+	refuse := func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("refused") }
+	s.tr = newTracker(New(Options{Dial: refuse, Logger: log.NewNopLogger()}), from, p, s.known, s.out)
 	return s
 }
 
@@ -67,7 +70,7 @@ func newScene(t *testing.T, from audit.Zxid, roots ...string) *scene {
 func (s *scene) link(zxid audit.Zxid) {
 	s.t.Helper()
 	l, _ := tapped(s.t, 0)
-	s.f = newFollower(s.tr, l)
+	s.follow(l)
 	for _, root := range s.tr.scope.Roots() {
 		l.frames.push(frame{zxid: zxid, request: request{op: opAddWatch, path: root}})
 	}
@@ -78,8 +81,17 @@ func (s *scene) link(zxid audit.Zxid) {
 	s.f.control = nil // Whether they were sent or not, they are answered.
 }
 
+func (s *scene) follow(l *link) {
+	s.f = newFollower(s.tr, l)
+	s.f.working, s.stop = context.WithCancel(s.t.Context())
+}
+
 // lose ends the connection.
-func (s *scene) lose() { s.tr.leave(s.f) }
+func (s *scene) lose() {
+	s.stop()
+	s.f.workers.Wait()
+	s.tr.leave(s.f)
+}
 
 func (s *scene) server(frames ...frame) {
 	s.t.Helper()
@@ -99,7 +111,7 @@ func (s *scene) asked() []string {
 			return got
 		}
 		s.f.asked()
-		got = append(got, fmt.Sprintf("%s %s", map[int32]string{opGetData: "get", opGetChildren2: "list", opSync: "sync", opAddWatch: "watch"}[r.op], r.path))
+		got = append(got, fmt.Sprintf("%s %s", map[int32]string{opGetData: "get", opGetChildren2: "list", opSync: "sync", opAddWatch: "watch", opGetACL: "acl"}[r.op], r.path))
 	}
 }
 
@@ -126,6 +138,9 @@ func told(o audit.Observation) string {
 	case audit.Gap:
 		return fmt.Sprintf("gap (%d,%d] %s", o.After, o.Until, o.Reason)
 	case audit.Mark:
+		if o.ACL != 0 {
+			return fmt.Sprintf("swept %d at %d", o.ACL, o.Zxid)
+		}
 		if o.Walk {
 			return fmt.Sprintf("walked %d at %d", o.Znodes, o.Zxid)
 		}
@@ -143,6 +158,9 @@ func told(o audit.Observation) string {
 		line += [...]string{"", " found", " absent", " denied"}[o.Read]
 		if o.Node != nil {
 			line += fmt.Sprintf(" v%d", o.Node.Stat.Version)
+			for _, entry := range o.Node.ACL {
+				line += " " + entry.Perms
+			}
 		}
 		if o.Behind != 0 {
 			line += fmt.Sprintf(" behind %d", o.Behind)
@@ -363,7 +381,7 @@ func TestReconnect(t *testing.T) {
 func TestHistoryRewritten(t *testing.T) {
 	s := newScene(t, 100, "/r")
 	l, _ := tapped(t, 0)
-	s.f = newFollower(s.tr, l)
+	s.follow(l)
 	l.frames.push(frame{zxid: 4, request: request{op: opAddWatch, path: "/r"}})
 	l.frames.push(frame{zxid: 6, request: request{op: opSync, path: "/"}})
 	if err := s.f.establish(t.Context(), make(chan ask, 10)); err != nil {
@@ -380,7 +398,7 @@ func TestHistoryRewritten(t *testing.T) {
 func TestRewriteIsNotForgotten(t *testing.T) {
 	s := newScene(t, 100, "/r")
 	l, _ := tapped(t, 0)
-	s.f = newFollower(s.tr, l)
+	s.follow(l)
 	l.frames.push(frame{zxid: 4, request: request{op: opAddWatch, path: "/r"}})
 	l.frames.push(frame{zxid: 6, request: request{op: opSync, path: "/"}})
 	if err := s.f.establish(t.Context(), make(chan ask, 10)); err != nil {
@@ -416,7 +434,7 @@ func TestServerBehindWithoutZxids(t *testing.T) {
 	s.handed()
 	s.lose()
 	l, _ := tapped(t, 0)
-	s.f = newFollower(s.tr, l)
+	s.follow(l)
 	l.frames.push(frame{zxid: 4, request: request{op: opAddWatch, path: "/r"}})
 	l.frames.push(notify(0, eventDeleted, "/r/a"))
 	l.frames.push(frame{zxid: 10, request: request{op: opSync, path: "/"}})
@@ -483,7 +501,7 @@ func TestServerBehind(t *testing.T) {
 	s := synced(t)
 	s.lose()
 	l, _ := tapped(t, 0)
-	s.f = newFollower(s.tr, l)
+	s.follow(l)
 	l.frames.push(frame{zxid: 4, request: request{op: opAddWatch, path: "/r"}})
 	l.frames.push(notify(8, eventCreated, "/r/a"))
 	l.frames.push(frame{zxid: 9, request: request{op: opSync, path: "/"}})

@@ -154,10 +154,13 @@ func (q *inquiry) changedSince(since, atLeast audit.Zxid, paths []string) ([]hit
 			hits[at].children = true
 		}
 	})
+	if err == nil {
+		err = answers(reply, atLeast)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return hits, answers(reply, atLeast)
+	return hits, nil
 }
 
 func answers(reply frame, atLeast audit.Zxid) error {

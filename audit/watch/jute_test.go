@@ -11,7 +11,7 @@ import (
 
 // pendingOps answers every xid with an operation, so that a body alone decides.
 func pendingOps(xid int32) request {
-	return request{op: []int32{opGetData, opGetChildren2, opSync, opAddWatch, 0}[xid%5], path: "/asked"}
+	return request{op: []int32{opGetData, opGetChildren2, opSync, opAddWatch, 0, opGetACL, opExists}[xid%7], path: "/asked"}
 }
 
 var bodies = map[string]struct {
@@ -42,9 +42,16 @@ var bodies = map[string]struct {
 		header(1, 7, 0).int32(2).text("a").text("ž").stat(someStat),
 		frame{xid: 1, zxid: 7, request: pendingOps(1), children: []string{"a", "ž"}},
 	},
-	"no children":        {header(1, 7, 0).int32(0).stat(someStat), frame{xid: 1, zxid: 7, request: pendingOps(1), children: []string{}}},
-	"sync":               {header(2, 7, 0).text("/"), frame{xid: 2, zxid: 7, request: pendingOps(2)}},
-	"watch added":        {header(3, 7, 0).int32(0), frame{xid: 3, zxid: 7, request: pendingOps(3)}},
+	"no children": {header(1, 7, 0).int32(0).stat(someStat), frame{xid: 1, zxid: 7, request: pendingOps(1), children: []string{}}},
+	"sync":        {header(2, 7, 0).text("/"), frame{xid: 2, zxid: 7, request: pendingOps(2)}},
+	"watch added": {header(3, 7, 0).int32(0), frame{xid: 3, zxid: 7, request: pendingOps(3)}},
+	"acl": {
+		header(5, 7, 0).int32(2).int32(31).text("world").text("anyone").int32(1 | 16 | 64).text("digest").text("u:x").stat(someStat),
+		frame{xid: 5, zxid: 7, request: pendingOps(5), node: &audit.Znode{Stat: someStat, ACL: []audit.ACL{
+			{Perms: "cdrwa", Scheme: "world", ID: "anyone"}, {Perms: "ra", Scheme: "digest", ID: "u:x"},
+		}}},
+	},
+	"exists":             {header(6, 7, 0).stat(someStat), frame{xid: 6, zxid: 7, request: pendingOps(6)}},
 	"watch unknown":      {header(3, 7, errUnimplemented), frame{xid: 3, zxid: 7, code: errUnimplemented, request: pendingOps(3)}},
 	"not of interest":    {header(4, 7, 0).int64(1), frame{xid: 4, zxid: 7, request: pendingOps(4)}},
 	"a reply to an auth": {header(-4, 0, 0), frame{xid: -4}},
@@ -73,18 +80,22 @@ func TestDecodeFrame(t *testing.T) {
 }
 
 var malformed = map[string]jute{
-	"nothing":                    {},
-	"a header cut short":         header(1, 7, 0)[:15],
-	"a notification without any": header(xidNotification, 7, 0),
-	"a path of negative length":  header(xidNotification, 7, 0).int32(1).int32(3).int32(-2),
-	"a path beyond the frame":    header(xidNotification, 7, 0).int32(1).int32(3).int32(1 << 30),
-	"data of negative length":    header(0, 7, 0).int32(-2).stat(someStat),
-	"data beyond the frame":      header(0, 7, 0).int32(1 << 30).stat(someStat),
-	"data without a stat":        header(0, 7, 0).text("data"),
-	"a billion children":         header(1, 7, 0).int32(1 << 30).stat(someStat),
-	"children of negative count": header(1, 7, 0).int32(-2).stat(someStat),
-	"a child beyond the frame":   header(1, 7, 0).int32(1).int32(1 << 30).stat(someStat),
-	"an empty answer to a sync":  header(2, 7, 0),
+	"nothing":                     {},
+	"a header cut short":          header(1, 7, 0)[:15],
+	"a notification without any":  header(xidNotification, 7, 0),
+	"a path of negative length":   header(xidNotification, 7, 0).int32(1).int32(3).int32(-2),
+	"a path beyond the frame":     header(xidNotification, 7, 0).int32(1).int32(3).int32(1 << 30),
+	"data of negative length":     header(0, 7, 0).int32(-2).stat(someStat),
+	"data beyond the frame":       header(0, 7, 0).int32(1 << 30).stat(someStat),
+	"data without a stat":         header(0, 7, 0).text("data"),
+	"a billion children":          header(1, 7, 0).int32(1 << 30).stat(someStat),
+	"children of negative count":  header(1, 7, 0).int32(-2).stat(someStat),
+	"a child beyond the frame":    header(1, 7, 0).int32(1).int32(1 << 30).stat(someStat),
+	"a billion entries of an acl": header(5, 7, 0).int32(1 << 30).stat(someStat),
+	"an acl of negative count":    header(5, 7, 0).int32(-1).stat(someStat),
+	"an acl beyond the frame":     header(5, 7, 0).int32(1).int32(1).text("world").int32(1 << 30),
+	"an acl without a stat":       header(5, 7, 0).int32(1).int32(1).text("world").text("anyone"),
+	"an empty answer to a sync":   header(2, 7, 0),
 }
 
 func TestDecodeFrameRefuses(t *testing.T) {
@@ -122,6 +133,9 @@ func FuzzDecodeFrame(f *testing.F) {
 		held := len(fr.path) - len("/asked")
 		if fr.node != nil {
 			held += len(fr.node.Data)
+			for _, entry := range fr.node.ACL {
+				held += 12 + len(entry.Scheme) + len(entry.ID)
+			}
 		}
 		for _, name := range fr.children {
 			held += 4 + len(name)

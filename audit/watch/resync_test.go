@@ -1,7 +1,14 @@
 package watch
 
 import (
-	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/go-kit/log"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
 	"maps"
 	"slices"
 	"strings"
@@ -153,5 +160,114 @@ func (v *vandal) verify(r *run, compared uint64, reason string) {
 	if mark.Znodes < compared || mark.Znodes > compared+uint64(len(v.read)) {
 		v.t.Errorf("%d znodes compared, want %d", mark.Znodes, compared)
 	}
-	fmt.Printf("# %d requests: %v\n", len(v.read), r.requests)
+}
+
+// watches returns what a server says about its watches, in numbers.
+func watches(t *testing.T, address string) string {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.Write([]byte("wchs")); err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(text))
+}
+
+// TestOneWatchARoot: what the inquiries of a resync leave is gone when it ends.
+func TestOneWatchARoot(t *testing.T) {
+	ensemble := zktest.Start(t, zktest.Options{})
+	conn := client(t, ensemble.Addrs()[0])
+	plant(t, conn, "/q", 100, 9)
+	plant(t, conn, "/r", 1000, 9)
+	proxy, err := zktest.NewProxy(ensemble.Addrs()[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer proxy.Close()
+	r := startRun(t, newLedger(), 0, Options{Servers: []string{proxy.Addr()}, SweepInterval: time.Second}, "/q", "/r")
+	r.walked()
+	for range 2 {
+		proxy.Refuse(true)
+		proxy.Cut()
+		if _, err := conn.Set("/r", []byte("x"), -1); err != nil {
+			t.Fatal(err)
+		}
+		proxy.Refuse(false)
+		if _, mark, _ := r.walked(); mark.Znodes < 1102 {
+			t.Errorf("%+v", mark)
+		}
+		if got, want := watches(t, ensemble.Addrs()[0]), "1 connections watching 2 paths\nTotal watches:2"; got != want {
+			t.Errorf("wchs says %q, want %q", got, want)
+		}
+	}
+	if r.of(opSetWatches) == 0 {
+		t.Error("nobody asked what changed")
+	}
+	r.swept()
+	if got, want := watches(t, ensemble.Addrs()[0]), "1 connections watching 2 paths\nTotal watches:2"; got != want {
+		t.Errorf("after a sweep, wchs says %q, want %q", got, want)
+	}
+}
+
+// TestNoSecondConnection: everything is read, and that is said once.
+func TestNoSecondConnection(t *testing.T) {
+	ensemble := zktest.Start(t, zktest.Options{Config: map[string]string{"maxClientCnxns": "2"}})
+	conn := client(t, ensemble.Addrs()[0])
+	plant(t, conn, "/r", 100, 9)
+	proxy, err := zktest.NewProxy(ensemble.Addrs()[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer proxy.Close()
+	var logged lines
+	r := startRun(t, newLedger(), 0, Options{Servers: []string{proxy.Addr()}, Logger: log.NewLogfmtLogger(&logged)}, "/r")
+	r.walked()
+	for range 2 {
+		proxy.Refuse(true)
+		proxy.Cut()
+		if _, err := conn.Set("/r", []byte("x"), -1); err != nil {
+			t.Fatal(err)
+		}
+		proxy.Refuse(false)
+		if seen, mark, _ := r.walked(); len(seen) != 101 || mark.Znodes != 101 {
+			t.Errorf("%d znodes were read, %+v", len(seen), mark)
+		}
+	}
+	if got := testutil.ToFloat64(r.fallbacks); got != 2 {
+		t.Errorf("%v fallbacks are counted", got)
+	}
+	warnings := logged.with("level=warn msg=\"server does not tell what changed")
+	if len(warnings) != 1 || !strings.Contains(warnings[0], "maxClientCnxns") {
+		t.Errorf("warnings %q", warnings)
+	}
+}
+
+// lines is a log.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) with(part string) (found []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for line := range strings.Lines(l.text.String()) {
+		if strings.Contains(line, part) {
+			found = append(found, line)
+		}
+	}
+	return found
 }

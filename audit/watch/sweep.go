@@ -33,7 +33,6 @@ type sweeper struct {
 	exists   func(path string) (bool, *zk.Stat, error)
 	orders   chan<- order
 	interval time.Duration
-	count    uint64 // Znodes of the last sweep; before the first, of the walk.
 
 	begun   audit.Zxid // What the server had applied when the sweep began.
 	history int        // The history that it belongs to.
@@ -66,18 +65,22 @@ func (w *sweeper) sweep(ctx context.Context) error {
 	if err := w.begin(ctx); err != nil {
 		return err
 	}
-	step := max(w.interval/time.Duration(w.count+1), time.Second/sweepRate)
-	var count uint64
+	count, began := 0, time.Now()
+	for range w.known.Walk("/", -1) {
+		count++
+	}
 	for path := range w.known.Walk("/", -1) {
+		step := time.Second / sweepRate
+		if time.Since(began) < w.interval { // Else there are more by now.
+			step = max(step, w.interval/time.Duration(count+1))
+		}
 		if err := sleep(ctx, step); err != nil {
 			return err
 		}
 		if err := w.check(ctx, path); err != nil {
 			return err
 		}
-		count++
 	}
-	w.count = count
 	return w.do(ctx, func(f *follower) {
 		if f.history == w.history {
 			f.swept = w.begun
@@ -97,7 +100,6 @@ func (w *sweeper) begin(ctx context.Context) error {
 			zxid, history := f.last, f.history
 			f.fifo.push(&item{done: true, then: func() {
 				w.begun, w.history = zxid, history
-				w.count = max(w.count, f.source.Walked())
 				f.visitUnknown(zxid)
 				close(begun)
 			}})
