@@ -129,11 +129,10 @@ func (c *comparison) ask(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	compared := uint64(len(c.batch))
+	took, compared := time.Since(began), uint64(len(c.batch))
 	c.batch, c.bytes = c.batch[:0], 0
 	c.tell(ctx, func(f *follower) { f.changed(compared, hits) })
-	// The server is ours for half of the time at most.
-	return sleep(ctx, time.Since(began)/2)
+	return sleep(ctx, took/2) // A third of the time is left to the writers.
 }
 
 func (c *comparison) askOnce(ctx context.Context) ([]hit, error) {

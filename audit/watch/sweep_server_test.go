@@ -105,3 +105,54 @@ func TestSweepFindsWhatNoWatchTells(t *testing.T) {
 		})
 	}
 }
+
+// TestACLsAreReadWithOtherNews: no watch tells of an ACL, but the answer for
+// whatever is told next does.
+func TestACLsAreReadWithOtherNews(t *testing.T) {
+	ensemble := zktest.Start(t, zktest.Options{})
+	conn := client(t, ensemble.Addrs()[0])
+	create(t, conn, "/r", "")
+	create(t, conn, "/r/a", "x")
+	create(t, conn, "/r/b", "x")
+	proxy, err := zktest.NewProxy(ensemble.Addrs()[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer proxy.Close()
+	r := startRun(t, newLedger(), 0, Options{Servers: []string{proxy.Addr()}}, "/r")
+	r.walked()
+	if _, err := conn.SetACL("/r/a", zk.WorldACL(zk.PermRead|zk.PermWrite|zk.PermAdmin), -1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Set("/r/a", []byte("y"), -1); err != nil {
+		t.Fatal(err)
+	}
+	want := []audit.ACL{{Perms: "rwa", Scheme: "world", ID: "anyone"}}
+	told := r.until("change of /r/a", func(o audit.Observation) bool { s, is := o.(audit.Seen); return is && s.Path == "/r/a" })
+	if s := told[len(told)-1].(audit.Seen); s.Hint != audit.OpDataChanged || !cmp.Equal(want, s.Node.ACL) {
+		t.Errorf("told %+v with the ACL %+v", s, s.Node.ACL)
+	}
+	if got := r.of(opGetACL); got != 1 {
+		t.Errorf("%d ACLs were read", got)
+	}
+
+	proxy.Refuse(true)
+	proxy.Cut()
+	if _, err := conn.SetACL("/r/b", zk.WorldACL(zk.PermRead|zk.PermWrite), -1); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/r/a", "/r/b"} {
+		if _, err := conn.Set(path, []byte("z"), -1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	proxy.Refuse(false)
+	seen, _, _ := r.walked()
+	acls := map[string][]audit.ACL{}
+	for _, s := range seen {
+		acls[s.Path] = s.Node.ACL
+	}
+	if diff := cmp.Diff(map[string][]audit.ACL{"/r/a": nil, "/r/b": {{Perms: "rw", Scheme: "world", ID: "anyone"}}}, acls); diff != "" {
+		t.Errorf("behind a gap (-want +got):\n%s", diff)
+	}
+}

@@ -49,7 +49,51 @@ func TestSweep(t *testing.T) {
 	s.server(ping(13), refusedRead(12, "/r/new", errNoNode))
 	s.expect("the end comes last", s.handed(), "mark 13", "sweep /r/new absent", "swept 9 at 13")
 	s.swept(13)
-	s.expect("the next one", s.handed(), "swept 13 at 13")
+	s.server(ping(14))
+	s.expect("the next one", s.handed(), "swept 13 at 13", "mark 14")
+}
+
+// TestSweepBeginsBehindWhatWasTold: a creation on its way to the recorder is of
+// a znode that the sweep would pass over.
+func TestSweepBeginsBehindWhatWasTold(t *testing.T) {
+	s := sweeping(t)
+	settled := s.known.settled
+	s.server(notify(10, eventCreated, "/r/new"))
+	w := &sweeper{known: s.known, orders: s.tr.sweeps}
+	begun := make(chan error, 1)
+	go func() { begun <- w.begin(t.Context()) }()
+	(<-s.tr.sweeps)(s.f)
+	s.expect("asked", s.asked(), "get /r/new")
+	s.expect("waits", s.handed())
+	select {
+	case err := <-begun:
+		t.Fatalf("begin() = %v before that was handed over", err)
+	default:
+	}
+	s.server(gotStat(11, "/r/new", state(10, 0, 0, 0)))
+	s.expect("handed over", s.handed(), "created /r/new 10 found v0", "mark 11")
+	if err := <-begun; err != nil || w.begun != 9 || s.known.settled != settled+1 {
+		t.Errorf("begin() = %v at %v, settled %d times", err, w.begun, s.known.settled-settled)
+	}
+}
+
+// TestSweepBeginsOnTheNextLink where the one that was to tell is lost.
+func TestSweepBeginsOnTheNextLink(t *testing.T) {
+	s := sweeping(t)
+	s.server(notify(10, eventCreated, "/r/new"))
+	w := &sweeper{known: s.known, orders: s.tr.sweeps}
+	begun := make(chan error, 1)
+	go func() { begun <- w.begin(t.Context()) }()
+	(<-s.tr.sweeps)(s.f)
+	s.lose()
+	s.link(12)
+	(<-s.tr.sweeps)(s.f)
+	s.asked()
+	s.server(gotStat(12, "/r/new", state(10, 0, 0, 0)))
+	s.handed()
+	if err := <-begun; err != nil || w.begun != 12 {
+		t.Errorf("begin() = %v at %v", err, w.begun)
+	}
 }
 
 // TestSweepWantsNewAnswers: one on its way from before the sweep would hide

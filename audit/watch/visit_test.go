@@ -32,6 +32,9 @@ func comparing(t *testing.T) *scene {
 	s.expect("handed over", s.handed(), "gap (5,9] restart")
 	s.stop() // The test is the server that tells what changed.
 	s.f.workers.Wait()
+	if orders, sweeps := s.f.room(); orders == nil || sweeps != nil {
+		t.Error("a sweep is let in while something was missed")
+	}
 	s.expect("asked before the server has told", s.asked())
 	return s
 }
