@@ -26,5 +26,23 @@
 // Notifications of a lost connection are lost. After every new connection the
 // source adds its watches; whatever changed up to the zxid at which the server
 // confirmed them, and after the last zxid that the old connection told of, is
-// the gap. It is reported, and a walk over the roots shows what it left.
+// the gap. It is reported, and what it left is shown by reads without a hint,
+// up to a mark.
+//
+// A first sync reads everything below its root. Of a root that is known, a
+// [comparison] asks the server what changed since the gap began: SetWatches on
+// throw-away sessions, in batches, names the paths that are gone, whose data
+// are newer or whose children are, and only those are read, over the session
+// that watches. It answers for the state of its own server, which therefore has
+// to have applied everything up to the end of the gap. Where no such session is
+// to be had, everything is read.
+//
+// # What no watch tells
+//
+// ACLs change without a notification. Every answer counts these changes, and
+// where the count moved the ACL is read, too. What nothing else leads to is
+// found by the [sweeper], which looks at every known znode once an interval and
+// has read what is not as it is known; that is also a check of everything
+// above. It marks the zxid at which it began, up to which every change of an
+// ACL was handed over.
 package watch

@@ -389,6 +389,9 @@ func TestHistoryRewritten(t *testing.T) {
 	}
 	s.f.control = nil
 	s.expect("handed over", s.handed(), "gap (100,6] history_rewritten")
+	if s.f.since != 0 {
+		t.Errorf("asks what changed after %v of another history", s.f.since)
+	}
 	s.server(notify(7, eventDataChanged, "/r"))
 	s.expect("what is new is told", s.asked(), "get /r")
 }

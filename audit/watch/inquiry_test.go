@@ -149,7 +149,7 @@ func TestInquiryRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := &oracle{t: t, zxid: test.zxid, answer: test.answer}
-			hangUp := test.want == io.EOF || test.want == io.ErrUnexpectedEOF
+			hangUp := errors.Is(test.want, io.EOF) || errors.Is(test.want, io.ErrUnexpectedEOF)
 			s := o.source()
 			if hangUp {
 				s = o.hangingUp(test.answer)
@@ -315,7 +315,9 @@ func FuzzInquiry(f *testing.F) {
 		framed(header(xidSetWatches, 20, 0)),
 		slices.Concat(framed(notification(-1, eventDeleted, "/a")), framed(notification(-1, eventChildrenChanged, "/b")), framed(header(xidSetWatches, 20, 0))),
 		slices.Concat(framed(notification(21, eventDeleted, "/of/an/earlier/batch")), framed(header(xidSetWatches, 20, -6))),
-		{255, 255, 255, 255}, {0, 0, 0, 0}, {},
+		{255, 255, 255, 255},
+		{0, 0, 0, 0},
+		{},
 		framed(header(xidNotification, -1, 0).int32(1).int32(3).int32(1 << 30)),
 		framed(header(4, 20, 0)), framed(connected(1, 1)),
 	} {

@@ -46,9 +46,9 @@ var bodies = map[string]struct {
 	"sync":        {header(2, 7, 0).text("/"), frame{xid: 2, zxid: 7, request: pendingOps(2)}},
 	"watch added": {header(3, 7, 0).int32(0), frame{xid: 3, zxid: 7, request: pendingOps(3)}},
 	"acl": {
-		header(5, 7, 0).int32(2).int32(31).text("world").text("anyone").int32(1 | 16 | 64).text("digest").text("u:x").stat(someStat),
+		header(5, 7, 0).int32(2).int32(31).text("world").text("anyone").int32(8 | 16 | 64).text("digest").text("u:x").stat(someStat),
 		frame{xid: 5, zxid: 7, request: pendingOps(5), node: &audit.Znode{Stat: someStat, ACL: []audit.ACL{
-			{Perms: "cdrwa", Scheme: "world", ID: "anyone"}, {Perms: "ra", Scheme: "digest", ID: "u:x"},
+			{Perms: "cdrwa", Scheme: "world", ID: "anyone"}, {Perms: "da", Scheme: "digest", ID: "u:x"},
 		}}},
 	},
 	"exists":             {header(6, 7, 0).stat(someStat), frame{xid: 6, zxid: 7, request: pendingOps(6)}},

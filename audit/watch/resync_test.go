@@ -2,17 +2,16 @@ package watch
 
 import (
 	"io"
+	"maps"
 	"net"
+	"slices"
+	"strings"
 	"sync"
+	"testing"
 	"time"
 
 	"github.com/go-kit/log"
 	"github.com/prometheus/client_golang/prometheus/testutil"
-
-	"maps"
-	"slices"
-	"strings"
-	"testing"
 
 	"github.com/go-zookeeper/zk"
 	"github.com/google/go-cmp/cmp"

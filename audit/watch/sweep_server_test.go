@@ -80,7 +80,7 @@ func TestSweepFindsWhatNoWatchTells(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r.traffic.reset()
+			r.reset()
 			found = r.through(audit.Zxid(stat.Czxid) - 1)
 			reads := map[string]audit.Read{}
 			for path, s := range found {

@@ -145,40 +145,51 @@ func TestACLs(t *testing.T) {
 	}{
 		"nothing but defaults": {
 			[]frame{notify(10, eventCreated, "/r/a"), gotStat(10, "/r/a", state(7, 0, 0, 0))},
-			nil, []string{"created /r/a 10 found v0"},
+			nil,
+			[]string{"created /r/a 10 found v0"},
 		},
 		"known": {
 			[]frame{notify(10, eventDataChanged, "/r/k"), gotStat(10, "/r/k", state(2, 1, 0, 3))},
-			nil, []string{"data_changed /r/k 10 found v1"},
+			nil,
+			[]string{"data_changed /r/k 10 found v1"},
 		},
 		"another incarnation": {
 			[]frame{notify(10, eventDataChanged, "/r/k"), gotStat(10, "/r/k", state(9, 1, 0, 3)), gotACL(10, "/r/k", state(9, 1, 0, 3), "r")},
-			[]string{"acl /r/k"}, []string{"data_changed /r/k 10 found v1 r"},
+			[]string{"acl /r/k"},
+			[]string{"data_changed /r/k 10 found v1 r"},
 		},
 		"news": {
 			[]frame{notify(10, eventDataChanged, "/r/k"), gotStat(10, "/r/k", state(2, 1, 0, 4)), gotACL(10, "/r/k", state(2, 1, 0, 4), "cdrwa")},
-			[]string{"acl /r/k"}, []string{"data_changed /r/k 10 found v1 cdrwa"},
+			[]string{"acl /r/k"},
+			[]string{"data_changed /r/k 10 found v1 cdrwa"},
 		},
 		"for all that the answer is for": {
 			[]frame{notify(10, eventCreated, "/r/a"), notify(11, eventDataChanged, "/r/a"), gotStat(11, "/r/a", one), gotACL(11, "/r/a", one, "r")},
-			[]string{"acl /r/a"}, []string{"created /r/a 10 found v0 r behind 1", "data_changed /r/a 11 found v0 r"},
+			[]string{"acl /r/a"},
+			[]string{"created /r/a 10 found v0 r behind 1", "data_changed /r/a 11 found v0 r"},
 		},
 		"changed again": {
 			[]frame{notify(10, eventCreated, "/r/a"), gotStat(10, "/r/a", one), gotACL(12, "/r/a", two, "r")},
-			[]string{"acl /r/a"}, []string{"created /r/a 10 found v0"},
+			[]string{"acl /r/a"},
+			[]string{"created /r/a 10 found v0"},
 		},
 		"read too early, as another answer was waiting": {
-			[]frame{notify(10, eventCreated, "/r/a"), gotStat(10, "/r/a", one), notify(11, eventDataChanged, "/r/a"), gotStat(11, "/r/a", two),
-				gotACL(10, "/r/a", one, "r"), gotACL(11, "/r/a", two, "w")},
-			[]string{"acl /r/a", "acl /r/a"}, []string{"created /r/a 10 found v0 r", "data_changed /r/a 11 found v0 w"},
+			[]frame{
+				notify(10, eventCreated, "/r/a"), gotStat(10, "/r/a", one), notify(11, eventDataChanged, "/r/a"), gotStat(11, "/r/a", two),
+				gotACL(10, "/r/a", one, "r"), gotACL(11, "/r/a", two, "w"),
+			},
+			[]string{"acl /r/a", "acl /r/a"},
+			[]string{"created /r/a 10 found v0 r", "data_changed /r/a 11 found v0 w"},
 		},
 		"a server that never tells": {
 			[]frame{notify(10, eventCreated, "/r/a"), gotStat(10, "/r/a", two), gotACL(10, "/r/a", one, "r"), gotACL(10, "/r/a", one, "r"), gotACL(10, "/r/a", one, "r")},
-			[]string{"acl /r/a", "acl /r/a", "acl /r/a"}, []string{"created /r/a 10 found v0"},
+			[]string{"acl /r/a", "acl /r/a", "acl /r/a"},
+			[]string{"created /r/a 10 found v0"},
 		},
 		"dead when it was asked for": {
 			[]frame{notify(10, eventCreated, "/r/a"), gotStat(10, "/r/a", one), notify(11, eventDeleted, "/r/a"), {zxid: 11, code: errNoNode, request: request{op: opGetACL, path: "/r/a"}}},
-			[]string{"acl /r/a"}, []string{"created /r/a 10 found v0", "deleted /r/a 11"},
+			[]string{"acl /r/a"},
+			[]string{"created /r/a 10 found v0", "deleted /r/a 11"},
 		},
 		"an answer to a question of an earlier link": {
 			[]frame{gotACL(9, "/r/a", one, "r")}, nil, nil,
