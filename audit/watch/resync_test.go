@@ -270,3 +270,41 @@ func (l *lines) with(part string) (found []string) {
 	}
 	return found
 }
+
+// TestResyncIsCutShort: connections are lost within the handshake, the watches,
+// the comparison, its answers and the reads behind it. What the last resync
+// leaves is the tree.
+func TestResyncIsCutShort(t *testing.T) {
+	ensemble := zktest.Start(t, zktest.Options{})
+	conn := client(t, ensemble.Addrs()[0])
+	plant(t, conn, "/r", 2000, 99)
+	proxy, err := zktest.NewProxy(ensemble.Addrs()[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer proxy.Close()
+	r := startRun(t, newLedger(), 0, Options{Servers: []string{proxy.Addr()}}, "/r")
+	r.walked()
+	v := &vandal{t: t, conn: conn, read: map[string]bool{}}
+	for _, bytes := range []int64{60, 150, 2_000, 30_000} {
+		proxy.Refuse(true)
+		proxy.Cut()
+		paths := slices.Sorted(maps.Keys(tree(t, conn, "/r")))
+		for i := range 100 { // None of them twice.
+			switch path := paths[i*len(paths)/100]; {
+			case strings.Count(path, "/") < 3:
+				v.create(path + "/" + pad(int(bytes)) + pad(i))
+			case i%3 == 0:
+				v.set(path)
+			default:
+				v.remove(path)
+			}
+		}
+		proxy.CutAfter(bytes)
+		proxy.Refuse(false)
+		r.walked()
+	}
+	if diff := cmp.Diff(tree(t, conn, "/r"), r.known.nodes, hidden()); diff != "" {
+		t.Errorf("the tree and what is known of it (-tree +known):\n%.3000s", diff)
+	}
+}
