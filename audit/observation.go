@@ -1,7 +1,7 @@
 package audit
 
 // Observation is what a source hands over. The set is closed: [Seen], [Gap],
-// [Mark] and [Mode].
+// [Counted], [Mark] and [Mode].
 type Observation interface{ observation() }
 
 // Read says what the read behind a [Seen] found.
@@ -32,6 +32,8 @@ type Seen struct {
 
 	// After and Until bracket the zxid of the hinted change: it lies after
 	// After and at or before Until. They are equal when the zxid is exact.
+	// Without a hint, Until is set where the read may show changes that are
+	// younger than the last Gap and were not notified: they are no younger.
 	After, Until Zxid
 
 	// Read and Node are the answer, and At is the last zxid that the server
@@ -66,8 +68,21 @@ const (
 	GapRestart          = "restart"           // The auditor was not running.
 	GapOverflow         = "overflow"          // The auditor could not keep up and cut its own connection.
 	GapHistoryRewritten = "history_rewritten" // The ensemble went back in time: wiped or restored.
+	GapWatchLost        = "watch_lost"        // The server had forgotten a watch, and the session did not notice.
 	GapMirrorLost       = "mirror_lost"       // The last known state is gone; the first sync begins anew.
 )
+
+// Counted says how many children of a znode were created and deleted, and
+// comes behind a Seen of each of them that can still be named. What Cversion
+// shows beyond the changes that were recorded has lost its name: children that
+// came and went between two looks. Only a source without recursive watches
+// sends it; with them every child is notified.
+type Counted struct {
+	Path     string
+	Czxid    Zxid  // The incarnation that was counted.
+	Cversion int32 // As of At. Children may have been seen since.
+	At       Zxid
+}
 
 // Mark says that everything through Zxid has been handed over. It ends a
 // first sync or the resync behind a Gap.
@@ -93,10 +108,11 @@ const (
 	ModeOneShot   = "one_shot"  // A data and a child watch on every znode, each set anew after it fired.
 )
 
-func (Seen) observation() {}
-func (Gap) observation()  {}
-func (Mark) observation() {}
-func (Mode) observation() {}
+func (Seen) observation()    {}
+func (Gap) observation()     {}
+func (Counted) observation() {}
+func (Mark) observation()    {}
+func (Mode) observation()    {}
 
 // Znode is data and metadata of a znode, from one answer of a server.
 type Znode struct {

@@ -23,6 +23,9 @@ func (l *look) bracket() audit.Gap {
 	g := audit.Gap{After: l.r.place.Mark, Until: max(l.Until, l.At)}
 	if s := l.r.resync; s.Reason != "" {
 		g = s.Gap
+		if l.Hint == "" {
+			g.Until = max(g.Until, l.Until) // What a source without recursive watches has read.
+		}
 	}
 	if l.revealed {
 		g.After = min(g.After, l.Node.Stat.Czxid-1)

@@ -13,6 +13,8 @@ func (r *Recorder) observe(ctx context.Context, o audit.Observation) error {
 	switch o := o.(type) {
 	case audit.Gap:
 		return r.gap(ctx, o)
+	case audit.Counted:
+		return r.counted(ctx, o)
 	case audit.Mark:
 		return r.mark(ctx, o)
 	case audit.Mode:
