@@ -36,7 +36,7 @@ func TestStopWithBlockedStdout(t *testing.T) {
 	for n := range changes {
 		mustCreate(t, admin, fmt.Sprintf("/a/%03d", n), strings.Repeat("x", 4000), 0)
 	}
-	awaitPage(t, auditor.url+"/metrics", http.StatusOK, fmt.Sprintf("zkwarden_journal_head_seq %d\n", changes+2)) // Behind start and baseline.
+	awaitPage(t, auditor.url+"/metrics", http.StatusOK, fmt.Sprintf("zkwarden_journal_head_seq %d\n", changes+3)) // Behind start, mode and baseline.
 
 	start := time.Now()
 	if err := auditor.Process.Signal(syscall.SIGTERM); err != nil {
@@ -46,7 +46,7 @@ func TestStopWithBlockedStdout(t *testing.T) {
 	if took := time.Since(start); took > stopTimeout+5*time.Second {
 		t.Errorf("the stop took %s", took)
 	}
-	if status != 0 || !strings.Contains(log, "stdout does not take the last records") {
+	if status != 0 || !strings.Contains(log, "a sink does not take the last records") {
 		t.Errorf("exit status %d, log:\n%s", status, log)
 	}
 	written := journalLines(t, dir)
