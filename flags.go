@@ -40,6 +40,7 @@ type flags struct {
 	addresses []string
 	tls       bool
 	tlsFiles  fourletter.TLSFiles
+	authFile  string
 	timeout   time.Duration
 	ensemble  string
 	minTLS    string
@@ -110,6 +111,8 @@ func (f *flags) connection() {
 		Default("1.2").EnumVar(&f.minTLS, "1.0", "1.1", "1.2", "1.3")
 	f.app.Flag("zookeeper.tls-insecure-skip-verify", "Believe any certificate. Whoever is in between can then answer in ZooKeeper's place.").
 		BoolVar(&f.tlsFiles.InsecureSkipVerify)
+	f.app.Flag("zookeeper.auth-file", "File with a line scheme:auth for each credential that sessions present, as in digest:user:password. Read again at every connect.").PlaceHolder("FILE").
+		StringVar(&f.authFile)
 	f.app.Flag("zookeeper.timeout", "How long a scrape of the server may take, and how long a command waits for a session.").
 		Default("3s").DurationVar(&f.timeout)
 	f.app.Flag("ensemble.name", "Name of the ensemble, written to every audit record. Required for auditing.").PlaceHolder("NAME").StringVar(&f.ensemble)
@@ -248,13 +251,16 @@ func (f *flags) dialer() *fourletter.Dialer {
 	return &fourletter.Dialer{TLS: &files}
 }
 
-func (f *flags) session() cli.SessionOptions {
-	return cli.SessionOptions{Servers: f.addresses, Timeout: f.timeout, Dial: f.dialer().DialContext}
+func (f *flags) session(stderr io.Writer) cli.SessionOptions {
+	logger, _ := newLoggers(stderr, f.logLevel, f.logFormat)
+	return cli.SessionOptions{
+		Servers: f.addresses, Timeout: f.timeout, Dial: f.dialer().DialContext, Auth: app.Credentials(f.authFile, logger),
+	}
 }
 
 func (f *flags) runOptions() app.Options {
 	o := f.run
-	o.ZooKeeper = app.ZooKeeper{Addresses: f.addresses, TLS: f.dialer().TLS, Timeout: f.timeout}
+	o.ZooKeeper = app.ZooKeeper{Addresses: f.addresses, TLS: f.dialer().TLS, AuthFile: f.authFile, Timeout: f.timeout}
 	o.Ensemble.Members, o.Ensemble.Timeout = f.ensembleMembers, f.ensembleTimeout
 	o.Audit.Ensemble = f.ensemble
 	o.Audit.Recorder, _ = os.Hostname() // Without a name the member is empty, which says as much.
@@ -263,14 +269,14 @@ func (f *flags) runOptions() app.Options {
 
 func (f *flags) treeOptions(stdout, stderr io.Writer) cli.TreeOptions {
 	o := f.tree
-	o.Session = f.session()
+	o.Session = f.session(stderr)
 	o.Progress = progress(stdout, stderr)
 	return o
 }
 
-func (f *flags) watchOptions(stdout io.Writer) cli.WatchOptions {
+func (f *flags) watchOptions(stdout, stderr io.Writer) cli.WatchOptions {
 	o := f.watch
-	o.Session = f.session()
+	o.Session = f.session(stderr)
 	o.Ensemble = f.ensemble
 	o.Color = colored(stdout)
 	return o

@@ -22,6 +22,7 @@ var samples = map[string][]string{
 	"zookeeper.tls-ca-file":              {"ca.pem", "--zookeeper.tls"},
 	"zookeeper.tls-cert-file":            {"cert.pem", "--zookeeper.tls", "--zookeeper.tls-key-file=key.pem"},
 	"zookeeper.tls-key-file":             {"key.pem", "--zookeeper.tls", "--zookeeper.tls-cert-file=cert.pem"},
+	"zookeeper.auth-file":                {"/etc/zookeeper/auth"},
 	"zookeeper.tls-server-name":          {"zk.example", "--zookeeper.tls"},
 	"zookeeper.tls-min-version":          {"1.3", "--zookeeper.tls"},
 	"zookeeper.tls-insecure-skip-verify": {"true", "--zookeeper.tls"},
@@ -119,8 +120,8 @@ func parsed(t *testing.T, args ...string) string {
 	if err != nil {
 		t.Fatalf("parse %q: %v", args, err)
 	}
-	return fmt.Sprintf("%s\n%q %t %+v %s %q %q %q %+v %s\n%+v %q\n%+v\n%+v\n%+v\n%+v\n%+v", chosen,
-		f.addresses, f.tls, f.tlsFiles, f.timeout, f.ensemble, f.logLevel, f.logFormat, f.ensembleMembers, f.ensembleTimeout,
+	return fmt.Sprintf("%s\n%q %t %+v %q %s %q %q %q %+v %s\n%+v %q\n%+v\n%+v\n%+v\n%+v\n%+v", chosen,
+		f.addresses, f.tls, f.tlsFiles, f.authFile, f.timeout, f.ensemble, f.logLevel, f.logFormat, f.ensembleMembers, f.ensembleTimeout,
 		f.run, f.explained, f.tree, f.watch, f.health, f.log.options, f.verify.options)
 }
 

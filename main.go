@@ -76,7 +76,7 @@ func ask(ctx context.Context, f *flags, chosen string, stdout, stderr io.Writer)
 	case f.treeCommand.FullCommand():
 		return cli.Tree(ctx, f.treeOptions(stdout, stderr), stdout)
 	case f.watchCommand.FullCommand():
-		return cli.Watch(ctx, f.watchOptions(stdout), stdout)
+		return cli.Watch(ctx, f.watchOptions(stdout, stderr), stdout)
 	case f.log.clause.FullCommand():
 		return cli.Log(ctx, f.logOptions(stdout, stderr), stdout)
 	case f.verify.clause.FullCommand():

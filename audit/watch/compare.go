@@ -78,6 +78,7 @@ func (f *follower) compare(roots []string, share float64) {
 func (f *follower) compared(roots []string, share float64, err error) {
 	if err == nil {
 		f.source.progress.add(share)
+		f.visitUntold(roots)
 	} else {
 		f.source.walked.Store(0)
 		f.source.fallback(err)
@@ -161,6 +162,9 @@ func (c *comparison) askOnce(ctx context.Context) ([]hit, error) {
 func (f *follower) changed(compared uint64, hits []hit) {
 	f.source.walked.Add(compared)
 	for _, h := range hits {
+		if f.roots[h.path] {
+			f.told[h.path] = true
+		}
 		f.visit(h.path, visit{origin: audit.OriginResync, children: h.children})
 	}
 }

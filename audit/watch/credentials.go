@@ -24,6 +24,14 @@ func (c Credential) GoString() string { return c.String() }
 // plugin says no. It closes the connection then.
 var ErrCredentialsRefused = errors.New("server refuses the credentials")
 
+// ErrAuthDemanded means that the server closes sessions that did not
+// authenticate as it demands: with sessionRequireClientSASLAuth (ZooKeeper 3.6
+// and newer) it takes SASL alone, with enforce.auth.enabled (3.7 and newer)
+// what enforce.auth.schemes lists. It answers every request of others, pings
+// among them, with the code -124 and hangs up (AuthenticationHelper.java).
+var ErrAuthDemanded = errors.New("server closes sessions that do not authenticate as it demands, and SASL is not spoken here: " +
+	"where enforce.auth.schemes lists digest or x509, --zookeeper.auth-file or a client certificate will do; where it takes SASL alone, audit from its transaction log")
+
 // xidAuth is the reserved xid of credentials and of the answer to them.
 const xidAuth = -4
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"sync/atomic"
 	"time"
@@ -17,29 +18,38 @@ import (
 // lockoutAfter is how long every server may refuse the session before the
 // last zxid seen is no longer presented. After a wipe or restore all servers
 // are behind it, and would refuse for ever.
-const lockoutAfter = 20 * time.Second
+const lockoutAfter = 10 * time.Second
 
 // errRefused is all that a server tells which does not open a session.
 var errRefused = errors.New("it accepted the connection, but no session: it hangs, serves nobody, is behind what was seen already, or speaks TLS where plain was meant or the reverse")
 
-// shortLived is the age below which a connection is not replaced at once.
-const shortLived = time.Second
+const (
+	// shortLived is the age below which a connection counts as an attempt that
+	// failed: the server accepts the session and closes it over what is asked.
+	shortLived = time.Second
+	// minBackoff and maxBackoff bound the wait before all servers are tried
+	// again, give or take a half. It doubles each time.
+	minBackoff = time.Second
+	maxBackoff = 10 * time.Second
+)
 
 // dialer makes links for the client library and hands them to the source.
 type dialer struct {
 	ctx     context.Context //nolint:containedctx // The library's dial function has none to pass.
 	dial    func(ctx context.Context, network, address string) (net.Conn, error)
-	timeout time.Duration // For the connection, TLS included, and again for the session.
-	trouble func(error)   // Told why there is no session.
-	links   chan *link    // Holds the newest link.
+	auth    func() ([]Credential, error) // Nil without credentials.
+	timeout time.Duration                // For the connection, TLS included, and again for the session.
+	servers int                          // How many the client tries in turn.
+	trouble func(error)                  // Told why there is no session.
+	links   chan *link                   // Holds the newest link.
 	logger  log.Logger
 	newest  atomic.Uint64 // The last zxid seen; see newLink.
 
 	// Owned by the library's connecting goroutine.
 	last         *link
-	lastAddress  string
 	lastAt       time.Time // When last was made.
 	refusedSince time.Time
+	failures     int // Attempts in a row that led to nothing.
 }
 
 // connect is the library's dial function. It is never called concurrently. The
@@ -48,24 +58,17 @@ type dialer struct {
 // server that hangs keep the others from being tried.
 func (d *dialer) connect(network, address string, _ time.Duration) (net.Conn, error) {
 	d.judgeLast()
-	if err := d.pace(); err != nil {
+	if err := sleep(d.ctx, d.backoff()); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(d.ctx, d.timeout)
-	defer cancel()
-	conn, err := d.dial(ctx, network, address)
+	l, err := d.open(network, address)
 	if err != nil {
 		d.last = nil
+		d.failures++
 		d.trouble(fmt.Errorf("connect to %s: %w", address, err))
 		return nil, err
 	}
-	if !d.refusedSince.IsZero() && time.Since(d.refusedSince) > lockoutAfter {
-		level.Warn(d.logger).Log("msg", "every server refuses the session, presenting no last zxid", "server", address, "lastZxid", audit.Zxid(d.newest.Load()))
-		d.newest.Store(0)
-	}
-	l := newLink(conn, &d.newest)
-	l.address = address
-	d.last, d.lastAddress, d.lastAt = l, address, time.Now()
+	d.last, d.lastAt = l, time.Now()
 	l.expect(d.timeout)
 	select {
 	case <-d.links: // Superseded before the source took it.
@@ -75,29 +78,64 @@ func (d *dialer) connect(network, address string, _ time.Duration) (net.Conn, er
 	return l, nil
 }
 
-// judgeLast notes whether the last server that was reached refused the
-// session.
+// open reads the credentials and resolves the name each time: both change
+// while a process runs.
+func (d *dialer) open(network, address string) (*link, error) {
+	var credentials []Credential
+	if d.auth != nil {
+		var err error
+		if credentials, err = d.auth(); err != nil {
+			return nil, err
+		}
+	}
+	ctx, cancel := context.WithTimeout(d.ctx, d.timeout)
+	defer cancel()
+	conn, err := d.dial(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	if !d.refusedSince.IsZero() && time.Since(d.refusedSince) > lockoutAfter {
+		level.Warn(d.logger).Log("msg", "every server refuses the session, presenting no last zxid", "server", address, "lastZxid", audit.Zxid(d.newest.Load()))
+		d.newest.Store(0)
+	}
+	l := newLink(conn, &d.newest)
+	l.address, l.credentials = address, credentials
+	return l, nil
+}
+
+// judgeLast notes what became of the last server that was reached.
 func (d *dialer) judgeLast() {
 	switch {
 	case d.last == nil:
-	case d.last.accepted():
-		d.refusedSince = time.Time{}
-	default:
-		d.trouble(fmt.Errorf("open a session at %s: %w", d.lastAddress, errRefused))
+		return
+	case !d.last.accepted():
+		d.trouble(fmt.Errorf("open a session at %s: %w", d.last.address, errRefused))
 		if d.refusedSince.IsZero() {
 			d.refusedSince = time.Now()
 		}
+		d.failures++
+		return
+	}
+	d.refusedSince = time.Time{}
+	if d.last.confirmed.Load() && time.Since(d.lastAt) >= shortLived {
+		d.failures = 0
+	} else {
+		d.failures++
 	}
 }
 
-// pace waits before the successor of a connection that did not live for long:
-// the client would come back at once, and for ever, to a server that accepts
-// the session and closes it over what is asked next.
-func (d *dialer) pace() error {
-	if d.last == nil || !d.last.accepted() || time.Since(d.lastAt) >= shortLived {
-		return nil
+// backoff is how long to wait before the next attempt: not at all as long as
+// there are servers that were not tried, and ever longer after each round.
+func (d *dialer) backoff() time.Duration {
+	rounds := d.failures / d.servers
+	if rounds == 0 || d.failures%d.servers != 0 {
+		return 0
 	}
-	return pause(d.ctx, shortLived)
+	wait := maxBackoff
+	if rounds < 8 { // Beyond that it is above the maximum anyway, and soon above all numbers.
+		wait = min(wait, minBackoff<<(rounds-1))
+	}
+	return wait/2 + rand.N(wait)
 }
 
 // stop closes a link that nobody took.

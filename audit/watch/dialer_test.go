@@ -68,7 +68,7 @@ func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 
 func newDialer(ctx context.Context, p *pipes) *dialer {
 	return &dialer{
-		ctx: ctx, dial: p.dial, timeout: 3 * time.Second, trouble: func(error) {},
+		ctx: ctx, dial: p.dial, timeout: 3 * time.Second, servers: 1, trouble: func(error) {},
 		links: make(chan *link, 1), logger: log.NewNopLogger(),
 	}
 }
@@ -95,56 +95,106 @@ func TestLockout(t *testing.T) {
 		p := &pipes{}
 		d := newDialer(t.Context(), p)
 		d.newest.Store(9)
-		attempt := func(accept bool, after time.Duration) uint64 {
-			time.Sleep(after)
+		attempt := func(accept bool) uint64 {
 			defer connectOnce(t, d, p, accept).Close()
 			return d.newest.Load()
 		}
-		var got []uint64
-		got = append(got, attempt(false, 0), attempt(false, lockoutAfter/2))
-		got = append(got, attempt(true, lockoutAfter/2)) // One accepts: no lock-out.
-		for range 3 {
-			got = append(got, attempt(false, lockoutAfter/2))
+		refused := func() time.Duration {
+			began := time.Now()
+			for attempt(false) != 0 {
+			}
+			return time.Since(began)
 		}
-		got = append(got, attempt(false, lockoutAfter/2+time.Second))
-		if diff := cmp.Diff([]uint64{9, 9, 9, 9, 9, 9, 0}, got); diff != "" {
-			t.Errorf("last zxids presented (-want +got):\n%s", diff)
+		attempt(false)
+		time.Sleep(lockoutAfter)
+		if attempt(true) == 0 || attempt(false) == 0 {
+			t.Error("a server that accepts the session does not end a lock-out")
+		}
+		if lasted := refused(); lasted < lockoutAfter || lasted > lockoutAfter+2*maxBackoff {
+			t.Errorf("the last zxid is presented for %v", lasted)
 		}
 		d.stop()
 	})
 }
 
-// TestShortLivedLinksArePaced: a server that accepts a session and closes it
-// over the first request is not asked in a busy loop.
-func TestShortLivedLinksArePaced(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := &pipes{}
-		ctx, cancel := context.WithCancel(t.Context())
-		d := newDialer(ctx, p)
-		attempt := func(accept bool) time.Duration {
-			began := time.Now()
-			connectOnce(t, d, p, accept).Close()
-			return time.Since(began)
-		}
-		if waited := attempt(true); waited != 0 {
-			t.Errorf("the first waited %v", waited)
-		}
-		if waited := attempt(true); waited < shortLived || waited > 2*shortLived {
-			t.Errorf("behind a link that died at once: %v", waited)
-		}
-		time.Sleep(shortLived)
-		if waited := attempt(false); waited != 0 {
-			t.Errorf("behind a link that lived: %v", waited)
-		}
-		if waited := attempt(true); waited != 0 {
-			t.Errorf("behind a server that refused: %v", waited)
-		}
-		cancel()
-		if _, err := d.connect("tcp", "server", time.Second); !errors.Is(err, context.Canceled) {
-			t.Errorf("connect() = %v behind the end", err)
-		}
-		d.stop()
-	})
+// TestBackoff: all servers are tried at once, and then again after a while
+// that grows, whether they refuse the session or close it over what is asked.
+func TestBackoff(t *testing.T) {
+	for name, accept := range map[string]bool{"refused": false, "accepted and closed": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := &pipes{}
+				ctx, cancel := context.WithCancel(t.Context())
+				d := newDialer(ctx, p)
+				d.servers = 3
+				attempt := func() (*link, time.Duration) {
+					began := time.Now()
+					l := connectOnce(t, d, p, accept)
+					l.Close()
+					return l, time.Since(began)
+				}
+				for round, want := range []time.Duration{0, 1, 2, 4, 8, 10, 10, 10, 10, 10, 10, 10} {
+					want *= time.Second
+					if _, waited := attempt(); waited < want/2 || waited > want*3/2 {
+						t.Errorf("round %d begins after %v, want %v", round, waited, want)
+					}
+					for range d.servers - 1 {
+						if _, waited := attempt(); waited != 0 {
+							t.Errorf("the next server of round %d is tried after %v", round, waited)
+						}
+					}
+				}
+				l, _ := attempt()
+				l.confirmed.Store(true)
+				if accept {
+					time.Sleep(shortLived)
+					if _, waited := attempt(); waited != 0 {
+						t.Errorf("behind a connection that was of use: %v", waited)
+					}
+				}
+				d.failures = 3 // At the end of a round.
+				cancel()
+				if _, err := d.connect("tcp", "server", time.Second); !errors.Is(err, context.Canceled) {
+					t.Errorf("connect() = %v behind the end", err)
+				}
+				d.stop()
+			})
+		})
+	}
+}
+
+// TestNamesAndCredentialsAreReadAtEveryConnect: both change under a process
+// that runs.
+func TestNamesAndCredentialsAreReadAtEveryConnect(t *testing.T) {
+	p := &pipes{}
+	d := newDialer(t.Context(), p)
+	d.servers = 100 // No back-off.
+	var asked []string
+	d.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		asked = append(asked, address)
+		return p.dial(ctx, network, address)
+	}
+	secret, broken := "one", error(nil)
+	d.auth = func() ([]Credential, error) {
+		return []Credential{{Scheme: "digest", Auth: []byte(secret)}}, broken
+	}
+	var told error
+	d.trouble = func(err error) { told = err }
+	if l := connectOnce(t, d, p, true); string(l.credentials[0].Auth) != "one" {
+		t.Errorf("presents %q", l.credentials[0].Auth)
+	}
+	secret = "two"
+	if l := connectOnce(t, d, p, true); string(l.credentials[0].Auth) != "two" {
+		t.Errorf("presents %q behind the change", l.credentials[0].Auth)
+	}
+	broken = errors.New("auth:3: nothing follows the scheme")
+	if _, err := d.connect("tcp", "server", time.Second); !errors.Is(err, broken) || !errors.Is(told, broken) {
+		t.Errorf("connect() = %v, told %v", err, told)
+	}
+	if diff := cmp.Diff([]string{"server", "server"}, asked); diff != "" {
+		t.Errorf("dialled (-want +got):\n%s", diff)
+	}
+	d.stop()
 }
 
 // TestNewestLinkWins: a link that nobody took makes room for its successor.

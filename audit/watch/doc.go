@@ -1,6 +1,6 @@
 // Package watch is the source that observes a live ensemble through one
 // ZooKeeper session with persistent recursive watches (ZooKeeper 3.6+,
-// ZOOKEEPER-1416).
+// ZOOKEEPER-1416), or without them where a server has none.
 //
 // # The tap
 //
@@ -9,8 +9,9 @@
 // stands a [link], which reads whole frames, checks and decodes them before
 // the client sees them, and hands what matters to the source in the order of
 // the wire: notifications, replies and pings with their zxids. In the other
-// direction it turns a marked Sync into addWatch. If it were ever missing, the
-// server would see a harmless Sync of a path that does not exist.
+// direction it presents the credentials before anything else, and turns a
+// marked Sync into addWatch or checkWatches. If it were ever missing, the server
+// would see a harmless Sync of a path that does not exist.
 //
 // # What the order of the wire gives
 //
@@ -45,4 +46,28 @@
 // has read what is not as it is known; that is also a check of everything
 // above. It marks the zxid at which it began, up to which every change of an
 // ACL was handed over.
+//
+// The AdminServer can restore a snapshot under a session that does not notice,
+// and drops its watches. So the server is asked every half minute whether it has
+// them; where it does not, the gap begins at the last time that it had.
+//
+// # History that was rewritten
+//
+// A wiped or restored ensemble shows another history. It is told by what no
+// history can show: a last zxid that is behind the one that was seen, or falls
+// on one connection; a znode that is an older incarnation, or has a lower
+// version, than the one recorded; a root that is another one although it was
+// born before everything was handed over, or was born at another time by the
+// leader's clock. A root that was deleted and created again is none of these.
+// The gap says so, and the first sync begins anew. What is not seen: history
+// that was rewritten while the auditor was not running, has grown past the last
+// mark, and has the roots born with the very zxids that they had.
+//
+// # Servers without recursive watches
+//
+// Servers before ZooKeeper 3.6, and those with the optimized watch manager, get
+// a data and a child watch on every znode ([shots]). They are told by their
+// answer to addWatch, and remembered by version. Everything but deletions is
+// then handed over as it was read, without a hint, and children whose names are
+// lost are counted.
 package watch

@@ -11,11 +11,13 @@ const (
 // item is one observation on its way to the recorder, in the order of the wire.
 type item struct {
 	seen  audit.Seen
-	other audit.Observation // A Gap or Mark in place of seen.
+	other audit.Observation // A Gap, Mark, Mode or Counted in place of seen.
 	then  func()            // No observation: it is called when this is first and the recorder has applied what came before.
 	done  bool              // Whether the answer that it waits for has come.
 	known bool              // Told again by a server that is behind: it is not handed over.
 	bytes int
+
+	unbounded bool // Whether the zxid of the next answer is still to be filled in.
 }
 
 // fifo keeps items in the order of the wire.

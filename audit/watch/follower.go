@@ -26,9 +26,21 @@ type follower struct {
 	hinted  []string
 	walking []request
 
+	mode  audit.Mode
+	shots *shots // Nil with recursive watches.
+
+	roots       map[string]bool // As the scope had them last.
+	added       []string        // Those that were added since, and are not walked yet.
+	widening    bool            // Whether such a walk is under way.
+	told        map[string]bool // Roots that a comparison has told of.
 	unconfirmed map[string]bool // Roots whose watch the server has not confirmed.
 	watched     audit.Zxid      // The newest zxid at which a watch was confirmed.
 	caughtUp    audit.Zxid      // The zxid of the answer to Sync.
+
+	checking      map[string]bool // Roots whose watch the server is asked for.
+	checkedAt     audit.Zxid      // When it had the first of them.
+	confirmedAt   time.Time       // When it was asked last,
+	confirmedZxid audit.Zxid      // and the zxid of the last answer that all are there.
 
 	since    audit.Zxid // What the walk shows changed after it; zero when everything may have.
 	reached  audit.Zxid // A server that has applied it shows everything that was missed.
@@ -36,9 +48,11 @@ type follower struct {
 	adopted  bool       // Whether the items that the last link left are in fifo.
 	recorded audit.Zxid // Changes through it were handed over by earlier links.
 	synced   bool       // Whether nothing that was missed is left to be shown.
+	settled  bool       // Whether that was handed over, too.
 	last     audit.Zxid // The newest zxid of an answer or ping.
 	notified audit.Zxid // Everything at or before it was notified.
-	marked   audit.Zxid // The last mark's.
+	marked   audit.Zxid // The last mark's that was queued,
+	handed   audit.Zxid // and the last one's that was handed over.
 	heard    time.Time  // When an answer came, or nothing was waited for.
 
 	walk    int              // Steps of the walk, or of a sweep, that have not ended.
@@ -64,6 +78,7 @@ func newFollower(t *tracker, l *link) *follower {
 		tracker: t, link: l, recorded: t.through, heard: time.Now(),
 		paths: map[string]*pathState{}, unconfirmed: map[string]bool{}, listing: map[string]visit{},
 		acls: map[string][]*aclWait{}, orders: make(chan order),
+		roots: map[string]bool{}, told: map[string]bool{}, checking: map[string]bool{}, confirmedAt: time.Now(),
 	}
 }
 
@@ -78,7 +93,7 @@ func (f *follower) receive() error {
 	clear(frames) // Let go of the data.
 	f.spare = frames
 	if ended && len(frames) == 0 {
-		return errLinkClosed
+		return f.link.frames.why()
 	}
 	if ended {
 		f.link.frames.wake()
@@ -88,8 +103,15 @@ func (f *follower) receive() error {
 
 func (f *follower) handle(fr *frame) error {
 	if fr.xid == xidNotification {
-		f.notification(fr)
+		if f.shots != nil {
+			f.shots.fired(fr)
+		} else {
+			f.notification(fr)
+		}
 		return nil
+	}
+	if err := f.forward(fr.zxid); err != nil {
+		return err
 	}
 	f.advance(fr.zxid)
 	if fr.xid == xidPing {
@@ -100,14 +122,30 @@ func (f *follower) handle(fr *frame) error {
 	switch fr.op {
 	case opAddWatch:
 		return f.confirmed(fr)
+	case opCheckWatches:
+		return f.checked(fr)
 	case opSync:
 		f.caughtUp = fr.zxid
+	case opGetACL:
+		f.answeredACL(fr)
+	default:
+		return f.answer(fr)
+	}
+	return nil
+}
+
+// answer handles the answer to a request that shows a znode.
+func (f *follower) answer(fr *frame) error {
+	if f.shots != nil {
+		if err := f.shots.handle(fr); err != nil {
+			return err
+		}
+	}
+	switch fr.op {
 	case opGetData:
 		return f.answered(fr)
 	case opGetChildren2:
 		return f.listed(fr)
-	case opGetACL:
-		f.answeredACL(fr)
 	}
 	return nil
 }
@@ -120,7 +158,10 @@ func (f *follower) advance(zxid audit.Zxid) {
 	}
 	for _, it := range f.open {
 		it.seen.Until = zxid
-		it.known = zxid <= f.recorded
+		if it.seen.Read == audit.Absent && it.seen.Hint == "" {
+			it.seen.At = zxid
+		}
+		it.known, it.unbounded = zxid <= f.recorded, false
 	}
 	f.open = f.open[:0]
 	f.last = max(f.last, zxid)
@@ -131,12 +172,13 @@ func (f *follower) confirmed(fr *frame) error {
 	switch fr.code {
 	case 0:
 	case errUnimplemented, errMarshalling:
-		return fmt.Errorf("%w: %s answered code %d", ErrNoRecursiveWatch, f.link.RemoteAddr(), fr.code)
+		return fmt.Errorf("%w: it answered code %d", errNoRecursiveWatch, fr.code)
 	default:
 		return fmt.Errorf("add watch on %s: server answered code %d", fr.path, fr.code)
 	}
 	f.watched = max(f.watched, fr.zxid)
 	delete(f.unconfirmed, fr.path)
+	f.walkAdded()
 	return nil
 }
 
@@ -156,6 +198,7 @@ func (f *follower) notification(fr *frame) {
 		it.seen.After, it.seen.Until = fr.zxid, fr.zxid
 	} else {
 		it.seen.After = f.last
+		it.unbounded = true
 		f.open = append(f.open, it)
 	}
 	f.fifo.push(it)
@@ -217,6 +260,11 @@ func (f *follower) answered(fr *frame) error {
 	delete(f.paths, fr.path)
 	f.resolve(st.hints, fr, read)
 	waiting := st.hints
+	if st.visit != nil && st.visit.origin == audit.OriginResync && read == audit.Found {
+		if err := f.consistent(fr.path, fr.node.Stat); err != nil {
+			return err
+		}
+	}
 	switch {
 	case st.visit == nil:
 	case fr.zxid < st.visit.newer:
@@ -274,6 +322,10 @@ func (f *follower) resolve(hints []*item, fr *frame, read audit.Read) {
 // mark queues the news that everything so far was handed over, in place of an
 // older one that nothing has followed.
 func (f *follower) mark() {
+	if f.shots != nil {
+		f.shots.mark()
+		return
+	}
 	if !f.synced {
 		return
 	}
@@ -290,7 +342,7 @@ func (f *follower) mark() {
 
 // idleMark is a mark for when nothing waits to be handed over.
 func (f *follower) idleMark() (audit.Mark, bool) {
-	if !f.synced || f.last <= f.marked {
+	if !f.synced || f.last <= f.marked || f.shots != nil && f.shots.due() {
 		return audit.Mark{}, false
 	}
 	f.marked = f.last
@@ -314,6 +366,8 @@ func (f *follower) nextAsk(asks chan<- ask) (ask, chan<- ask) {
 		r = request{op: opGetData, path: f.hinted[0]}
 	case len(f.walking) > 0 && !f.fifo.heavy():
 		r = f.walking[len(f.walking)-1]
+	case f.shots != nil && len(f.shots.queue) > 0 && !f.fifo.heavy():
+		r = f.shots.queue[0]
 	default:
 		return ask{}, nil
 	}
@@ -328,6 +382,8 @@ func (f *follower) asked() {
 	case len(f.hinted) > 0:
 		f.paths[f.hinted[0]].sent = true
 		f.hinted = f.hinted[1:]
+	case len(f.walking) == 0:
+		f.shots.queue = f.shots.queue[1:]
 	default:
 		r := f.walking[len(f.walking)-1]
 		f.walking = f.walking[:len(f.walking)-1]
@@ -347,7 +403,8 @@ func (f *follower) waiting(path string) bool {
 func (f *follower) silent() bool {
 	head := f.fifo.first()
 	full := f.fifo.heavy() && head != nil && head.done // Then it is the recorder who is waited for.
-	if full || len(f.paths) == 0 && len(f.listing) == 0 && len(f.acls) == 0 && len(f.unconfirmed) == 0 {
+	if full || len(f.paths) == 0 && len(f.listing) == 0 && len(f.acls) == 0 && len(f.unconfirmed) == 0 &&
+		len(f.checking) == 0 && (f.shots == nil || !f.shots.due()) {
 		f.heard = time.Now()
 	}
 	return time.Since(f.heard) > answerTimeout

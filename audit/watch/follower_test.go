@@ -63,6 +63,7 @@ func newScene(t *testing.T, from audit.Zxid, roots ...string) *scene {
 	s := &scene{t: t, known: &memory{}, asks: make(chan ask), out: make(chan audit.Observation)}
 	refuse := func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("refused") }
 	s.tr = newTracker(New(Options{Dial: refuse, Logger: log.NewNopLogger()}), from, p, s.known, s.out)
+	s.tr.announced = audit.Mode{Name: audit.ModeRecursive} // As an earlier link told.
 	return s
 }
 
@@ -111,7 +112,7 @@ func (s *scene) asked() []string {
 			return got
 		}
 		s.f.asked()
-		got = append(got, fmt.Sprintf("%s %s", map[int32]string{opGetData: "get", opGetChildren2: "list", opSync: "sync", opAddWatch: "watch", opGetACL: "acl"}[r.op], r.path))
+		got = append(got, fmt.Sprintf("%s %s", map[int32]string{opGetData: "get", opGetChildren2: "list", opSync: "sync", opAddWatch: "watch", opCheckWatches: "check", opExists: "exists", opGetACL: "acl"}[r.op], r.path))
 	}
 }
 
@@ -135,6 +136,8 @@ func (s *scene) handed() []string {
 // told is an observation in one line.
 func told(o audit.Observation) string {
 	switch o := o.(type) {
+	case audit.Counted:
+		return fmt.Sprintf("counted %d below %s", o.Cversion, o.Path)
 	case audit.Gap:
 		return fmt.Sprintf("gap (%d,%d] %s", o.After, o.Until, o.Reason)
 	case audit.Mark:
@@ -218,7 +221,7 @@ func TestFirstWalk(t *testing.T) {
 	if s.known.settled != 1 {
 		t.Errorf("settled %d times", s.known.settled)
 	}
-	s.expect("asked", s.asked(), "get /secret", "get /gone", "get /r")
+	s.expect("asked", s.asked(), "get /secret", "get /r", "get /gone")
 	s.server(got(9, "/r", 0, 2), refusedRead(9, "/gone", errNoNode), refusedRead(9, "/secret", errNoAuth))
 	s.expect("asked", s.asked(), "list /r")
 	s.server(list(10, "/r", "a", "b"))
@@ -533,7 +536,7 @@ func TestRefusals(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %v, want %s", err, test.want)
 			}
-			if never := test.frame.code == errUnimplemented || test.frame.code == errMarshalling; errors.Is(err, ErrNoRecursiveWatch) != never {
+			if never := test.frame.code == errUnimplemented || test.frame.code == errMarshalling; errors.Is(err, errNoRecursiveWatch) != never {
 				t.Errorf("error %v", err)
 			}
 		})

@@ -15,6 +15,7 @@ const (
 	opGetACL       = 6
 	opSync         = 9
 	opGetChildren2 = 12
+	opCheckWatches = 17 // ZooKeeper 3.5+.
 	opAuth         = 100
 	opSetWatches   = 101
 	opAddWatch     = 106 // ZooKeeper 3.6+.
@@ -43,6 +44,8 @@ const (
 	errMarshalling   = -5 // addWatch on a server with the optimized watch manager.
 	errUnimplemented = -6 // addWatch before ZooKeeper 3.6.
 	errNoNode        = -101
+	errNoWatcher     = -121 // checkWatches (ZooKeeper 3.5+).
+	errAuthDemanded  = -124 // Any request of a session that did not authenticate as demanded (3.6+).
 	errNoAuth        = -102
 )
 
@@ -230,7 +233,7 @@ func (d *decoder) result(f *frame) {
 		_ = d.stat()
 	case opGetChildren2:
 		f.children = d.strings()
-		_ = d.stat()
+		f.node = &audit.Znode{Stat: d.stat()}
 	case opSync:
 		_ = d.string()
 	case opAddWatch:

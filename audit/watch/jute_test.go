@@ -40,9 +40,9 @@ var bodies = map[string]struct {
 	"an error has no body": {header(0, 7, errNoNode), frame{zxid: 7, code: errNoNode, request: pendingOps(0)}},
 	"children": {
 		header(1, 7, 0).int32(2).text("a").text("ž").stat(someStat),
-		frame{xid: 1, zxid: 7, request: pendingOps(1), children: []string{"a", "ž"}},
+		frame{xid: 1, zxid: 7, request: pendingOps(1), children: []string{"a", "ž"}, node: &audit.Znode{Stat: someStat}},
 	},
-	"no children": {header(1, 7, 0).int32(0).stat(someStat), frame{xid: 1, zxid: 7, request: pendingOps(1), children: []string{}}},
+	"no children": {header(1, 7, 0).int32(0).stat(someStat), frame{xid: 1, zxid: 7, request: pendingOps(1), children: []string{}, node: &audit.Znode{Stat: someStat}}},
 	"sync":        {header(2, 7, 0).text("/"), frame{xid: 2, zxid: 7, request: pendingOps(2)}},
 	"watch added": {header(3, 7, 0).int32(0), frame{xid: 3, zxid: 7, request: pendingOps(3)}},
 	"acl": {

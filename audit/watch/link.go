@@ -20,10 +20,15 @@ const (
 	// frameStep is how much of a frame is allocated before its bytes arrive.
 	frameStep = 1 << 20
 
-	// watchCarrier marks the Sync requests that the link turns into addWatch.
+	// watchCarrier and checkCarrier mark the Sync requests that the link turns
+	// into addWatch and checkWatches.
 	watchCarrier = "/.zkwarden.addWatch"
+	checkCarrier = "/.zkwarden.checkWatches"
 
 	modePersistentRecursive = 1
+	// watcherAny is the one type of checkWatches that finds recursive watches
+	// on every version: those of their own are known since 3.9 only.
+	watcherAny = 3
 )
 
 var errTooLarge = errors.New("frame is too large")
@@ -36,11 +41,17 @@ type link struct {
 	newest  *atomic.Uint64 // The last zxid that any link was told of; nil to leave that to the client.
 	frames  *queue
 
+	credentials []Credential // To be presented before anything else.
+	broken      func(error)  // Told why the link ended; or nil.
+	oneShot     atomic.Bool  // Whether reads set watches.
+	confirmed   atomic.Bool  // Whether the source has its watches on this link.
+
 	in        *bufio.Reader // Owned by the client's reading goroutine.
 	rest      []byte        // What the client has not taken of the current frame.
 	handshake bool          // Whether the connect response was read.
 
-	greeted bool // Whether the connect request was written; owned by the writing goroutine.
+	greeted    bool // Whether the connect request was written; owned by the writing goroutine, like the next.
+	introduced bool // Whether the credentials were.
 
 	mu      sync.Mutex
 	pending map[int32]request
@@ -60,9 +71,12 @@ func newLink(conn net.Conn, newest *atomic.Uint64) *link {
 // Guard returns conn such that the client library sees only whole frames that
 // can be decoded: what it takes on trust, a hostile server could turn into a
 // panic or into all of the memory.
-func Guard(conn net.Conn) net.Conn {
+//
+// broken, unless it is nil, is told why the connection ended, among it
+// [ErrAuthDemanded], which the library has no name for. It must not block.
+func Guard(conn net.Conn, broken func(error)) net.Conn {
 	l := newLink(conn, nil)
-	l.frames.discard = true
+	l.frames.discard, l.broken = true, broken
 	return l
 }
 
@@ -70,12 +84,12 @@ func Guard(conn net.Conn) net.Conn {
 // it likes.
 func (l *link) Read(p []byte) (int, error) {
 	if len(l.rest) == 0 {
-		raw, err := readFrame(l.in, maxFrame)
-		if err == nil {
-			err = l.note(raw[4:])
-		}
+		raw, err := l.nextFrame()
 		if err != nil {
-			l.frames.close()
+			l.frames.fail(err)
+			if l.broken != nil {
+				l.broken(err)
+			}
 			return 0, err
 		}
 		l.rest = raw
@@ -83,6 +97,24 @@ func (l *link) Read(p []byte) (int, error) {
 	n := copy(p, l.rest)
 	l.rest = l.rest[n:]
 	return n, nil
+}
+
+// nextFrame returns the next frame that is the client's business: it did not
+// present the credentials, and would log what is answered to them.
+func (l *link) nextFrame() ([]byte, error) {
+	for {
+		raw, err := readFrame(l.in, maxFrame)
+		if err != nil {
+			return nil, err
+		}
+		own, err := l.note(raw[4:])
+		if err != nil {
+			return nil, err
+		}
+		if !own {
+			return raw, nil
+		}
+	}
 }
 
 // readFrame returns length and body. It allocates as bytes arrive, not as
@@ -109,23 +141,29 @@ func readFrame(in io.Reader, limit int64) ([]byte, error) {
 	return raw, nil
 }
 
-// note decodes a frame and queues it for the source.
-func (l *link) note(body []byte) error {
+// note decodes a frame and queues it for the source. It reports whether the
+// frame answers what the link itself has asked.
+func (l *link) note(body []byte) (own bool, err error) {
 	if !l.handshake {
 		l.handshake = true
-		return l.connectResponse(body)
+		return false, l.connectResponse(body)
 	}
 	f, err := decodeFrame(body, l.answered)
-	if err != nil {
-		return err
+	switch {
+	case err != nil:
+		return false, err
+	case f.code == errAuthDemanded:
+		return false, ErrAuthDemanded
+	case f.xid == xidAuth && len(l.credentials) > 0:
+		return true, authAnswer(f.code)
 	}
 	if f.zxid != 0 && l.newest != nil {
 		l.newest.Store(uint64(f.zxid)) // Less than before on a server that was restored.
 	}
 	if !l.frames.push(f) {
-		return errors.New("the source does not keep up")
+		return false, errors.New("the source does not keep up")
 	}
-	return nil
+	return false, nil
 }
 
 // connectResponse reads protocol version, timeout and session id. A session id
@@ -159,12 +197,18 @@ func (l *link) answered(xid int32) request {
 
 // Write receives one whole frame a call, as the client makes them.
 func (l *link) Write(p []byte) (int, error) {
-	rewrite := l.outbound
-	if !l.greeted {
+	var frame []byte
+	switch {
+	case !l.greeted:
 		l.greeted = true
-		rewrite = l.connectRequest
+		frame = l.connectRequest(p)
+	case !l.introduced:
+		// What is asked before the credentials are there is refused.
+		l.introduced = true
+		frame = append(authFrames(l.credentials), l.outbound(p)...)
+	default:
+		frame = l.outbound(p)
 	}
-	frame := rewrite(p)
 	if _, err := l.Conn.Write(frame); err != nil {
 		return 0, err
 	}
@@ -192,15 +236,20 @@ func (l *link) outbound(p []byte) []byte {
 	xid := d.int32()
 	r := request{op: d.int32()}
 	switch r.op {
-	case opExists, opGetData, opGetACL, opGetChildren2, opSync:
+	case opExists, opGetData, opGetChildren2:
 		r.path = d.string()
-	}
-	if root, marked := strings.CutPrefix(r.path, watchCarrier); marked && r.op == opSync {
-		if root == "" {
-			root = "/"
+		if l.oneShot.Load() && len(d.rest) == 1 {
+			p = append([]byte(nil), p...)
+			p[len(p)-1] = 1 // Whether to leave a watch.
 		}
-		r = request{op: opAddWatch, path: root}
-		p = addWatchFrame(xid, root)
+	case opGetACL:
+		r.path = d.string()
+	case opSync:
+		r.path = d.string()
+		if op, root := carried(r.path); op != 0 {
+			r = request{op: op, path: root}
+			p = watchFrame(xid, r)
+		}
 	}
 	if xid >= 0 {
 		l.mu.Lock()
@@ -210,13 +259,31 @@ func (l *link) outbound(p []byte) []byte {
 	return p
 }
 
-func addWatchFrame(xid int32, root string) []byte {
-	p := make([]byte, 4, 20+len(root))
+// carried returns what a marked Sync asks for, or zero for any other.
+func carried(path string) (op int32, root string) {
+	if rest, marked := strings.CutPrefix(path, watchCarrier); marked {
+		op, root = opAddWatch, rest
+	} else if rest, marked := strings.CutPrefix(path, checkCarrier); marked {
+		op, root = opCheckWatches, rest
+	}
+	if op != 0 && root == "" {
+		root = "/"
+	}
+	return op, root
+}
+
+// watchFrame is a request about the watch on a root; the two have one layout.
+func watchFrame(xid int32, r request) []byte {
+	kind := uint32(modePersistentRecursive)
+	if r.op == opCheckWatches {
+		kind = watcherAny
+	}
+	p := make([]byte, 4, 20+len(r.path))
 	p = binary.BigEndian.AppendUint32(p, uint32(xid))
-	p = binary.BigEndian.AppendUint32(p, opAddWatch)
-	p = binary.BigEndian.AppendUint32(p, uint32(len(root)))
-	p = append(p, root...)
-	p = binary.BigEndian.AppendUint32(p, modePersistentRecursive)
+	p = binary.BigEndian.AppendUint32(p, uint32(r.op))
+	p = binary.BigEndian.AppendUint32(p, uint32(len(r.path)))
+	p = append(p, r.path...)
+	p = binary.BigEndian.AppendUint32(p, kind)
 	binary.BigEndian.PutUint32(p, uint32(len(p)-4))
 	return p
 }
@@ -240,12 +307,12 @@ func (l *link) accepted() bool {
 	}
 }
 
-// carrier is the path of the Sync that asks for a recursive watch on root.
-func carrier(root string) string {
+// carrier is the path of the Sync that carries a request about a root.
+func carrier(prefix, root string) string {
 	if root == "/" {
-		return watchCarrier
+		return prefix
 	}
-	return watchCarrier + root
+	return prefix + root
 }
 
 // Close ends the connection, for the client and for the source.

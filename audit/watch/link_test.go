@@ -203,6 +203,7 @@ func TestLinkWrites(t *testing.T) {
 	}{
 		"a watch":                   {[2]jute{requestBody(9, opSync, "/.zkwarden.addWatch/a/b"), requestBody(9, 106, "/a/b", 0, 0, 0, 1)}, request{op: opAddWatch, path: "/a/b"}},
 		"a watch on the root":       {[2]jute{requestBody(9, opSync, "/.zkwarden.addWatch"), requestBody(9, 106, "/", 0, 0, 0, 1)}, request{op: opAddWatch, path: "/"}},
+		"a check of a watch":        {[2]jute{requestBody(9, opSync, "/.zkwarden.checkWatches/a"), requestBody(9, 17, "/a", 0, 0, 0, 3)}, request{op: opCheckWatches, path: "/a"}},
 		"a sync":                    {same(requestBody(9, opSync, "/")), request{op: opSync, path: "/"}},
 		"a sync of another path":    {same(requestBody(9, opSync, "/a/.zkwarden.addWatch")), request{op: opSync, path: "/a/.zkwarden.addWatch"}},
 		"a read of the carrier":     {same(requestBody(9, opGetData, "/.zkwarden.addWatch/a", 0)), request{op: opGetData, path: "/.zkwarden.addWatch/a"}},
@@ -242,8 +243,9 @@ func TestLinkWrites(t *testing.T) {
 
 func TestCarrier(t *testing.T) {
 	for root, want := range map[string]string{"/": "/.zkwarden.addWatch", "/a": "/.zkwarden.addWatch/a"} {
-		if got := carrier(root); got != want || !followable(got) {
-			t.Errorf("carrier(%s) = %s", root, got)
+		got := carrier(watchCarrier, root)
+		if op, back := carried(got); got != want || !followable(got) || op != opAddWatch || back != root {
+			t.Errorf("carrier(%s) = %s, carries %d for %s", root, got, op, back)
 		}
 	}
 }

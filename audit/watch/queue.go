@@ -1,6 +1,9 @@
 package watch
 
-import "sync"
+import (
+	"fmt"
+	"sync"
+)
 
 // maxQueued and maxQueuedBytes bound the frames that wait for the source.
 // Replies are few, as the source asks for a bounded number of reads; the bound
@@ -23,6 +26,7 @@ type queue struct {
 	bytes    int // Of paths and data in frames.
 	closed   bool
 	overflow bool
+	cause    error // Why the connection ended, where that is known.
 }
 
 func newQueue() *queue {
@@ -59,11 +63,27 @@ func (q *queue) drain(spare []frame) (frames []frame, ended bool) {
 	return frames, q.closed
 }
 
-func (q *queue) close() {
+func (q *queue) close() { q.fail(nil) }
+
+// fail closes the queue. The first cause counts: others follow from it.
+func (q *queue) fail(cause error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if !q.closed {
+		q.cause = cause
+	}
 	q.closed = true
 	q.wake()
+}
+
+// why returns what ended the connection.
+func (q *queue) why() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.cause == nil {
+		return errLinkClosed
+	}
+	return fmt.Errorf("%w: %w", errLinkClosed, q.cause)
 }
 
 func (q *queue) overflowed() bool {

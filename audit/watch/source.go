@@ -22,17 +22,10 @@ const (
 	// readers is how many requests are in flight at most.
 	readers        = 128
 	defaultTimeout = 3 * time.Second
-	// unsupportedPause is the wait before a server that refused the watch is
-	// asked again: it may have been upgraded.
-	unsupportedPause = time.Minute
 )
 
-// ErrNoRecursiveWatch means that the server does not offer persistent
-// recursive watches: it is older than ZooKeeper 3.6, or it runs the optimized
-// watch manager.
-var ErrNoRecursiveWatch = errors.New("server has no persistent recursive watches (needs ZooKeeper 3.6 or newer with the default watch manager)")
-
-// Options configures a source; all but Timeout, Auth and Registry are required.
+// Options configures a source; all but Timeout, Auth, Version, SweepInterval
+// and Registry are required.
 type Options struct {
 	Servers        []string // host:port; the first is preferred. Names are resolved at every connect.
 	SessionTimeout time.Duration
@@ -42,6 +35,10 @@ type Options struct {
 	// is called before each of them, also concurrently. Nil is nothing. An error
 	// keeps the connection from being made.
 	Auth func() ([]Credential, error)
+	// Version asks a server for its version, and returns nothing where it cannot
+	// tell. Only servers without recursive watches are asked: the answer says
+	// when such a one was upgraded.
+	Version func(ctx context.Context, address string) string
 	// SweepInterval is how often all znodes are compared with the server; zero is
 	// never.
 	SweepInterval time.Duration
@@ -54,13 +51,16 @@ type Options struct {
 // [audit.Source]; Run may be called once at a time.
 type Source struct {
 	Options
-	walked    atomic.Uint64
-	progress  progress
-	connected prometheus.Gauge
-	fallbacks prometheus.Counter
-	sweeps    prometheus.Counter
-	fellBack  atomic.Bool
-	problem   atomic.Pointer[error]
+	walked   atomic.Uint64
+	progress progress
+	rescoped chan struct{} // Has a token when the scope is to be read anew.
+	metrics  *metrics
+
+	confirmEvery time.Duration
+	fallbacks    prometheus.Counter
+	sweeps       prometheus.Counter
+	fellBack     atomic.Bool
+	problem      atomic.Pointer[error]
 }
 
 // New prepares a source; it connects when it runs.
@@ -69,7 +69,7 @@ func New(o Options) *Source {
 		o.Timeout = defaultTimeout
 	}
 	return &Source{
-		Options: o, connected: newConnected(o.Registry),
+		Options: o, rescoped: make(chan struct{}, 1), metrics: newMetrics(o.Registry), confirmEvery: confirmInterval,
 		fallbacks: newFallbacks(o.Registry), sweeps: newSweeps(o.Registry),
 	}
 }
@@ -89,11 +89,11 @@ func (s *Source) Err() error {
 func (s *Source) report(err error) {
 	if err == nil {
 		s.problem.Store(nil)
-		s.connected.Set(1)
+		s.metrics.connected.Set(1)
 		return
 	}
 	s.problem.Store(&err)
-	s.connected.Set(0)
+	s.metrics.connected.Set(0)
 }
 
 // unreachable reports why there is no session, and logs it when it is news.
@@ -107,16 +107,58 @@ func (s *Source) unreachable(err error) {
 // Run implements [audit.Source].
 func (s *Source) Run(ctx context.Context, from audit.Zxid, scope audit.Scope, known audit.Known, out chan<- audit.Observation) error {
 	s.report(errors.New("not connected to ZooKeeper yet"))
+	d := &dialer{
+		ctx: ctx, dial: s.Dial, auth: s.Auth, timeout: s.Timeout, servers: len(s.Servers), trouble: s.unreachable,
+		links: make(chan *link, 1), logger: s.Logger,
+	}
+	d.newest.Store(uint64(from))
+	conn, events, err := zk.Connect(s.Servers, s.SessionTimeout,
+		zk.WithDialer(d.connect), zk.WithHostProvider(&InOrder{Servers: s.Servers}), zk.WithMaxBufferSize(maxFrame),
+		zk.WithLogger(clientLogger{s.Logger}), zk.WithLogInfo(false))
+	if err != nil {
+		return fmt.Errorf("connect to ZooKeeper: %w", err)
+	}
+	asks := make(chan ask)
+	var pool sync.WaitGroup
+	for range readers {
+		pool.Go(func() { read(conn, asks) })
+	}
 	t := newTracker(s, from, scope, known, out)
+	stopSweeps := s.sweep(ctx, t, conn, &pool)
+	last := s.follow(ctx, d.links, t, asks)
+	close(asks)
+	stopSweeps()
+	d.stop()
+	conn.Close() // Ends the session, or gives up after a second.
+	if last != nil {
+		_ = last.Close() // Nothing more is expected of it.
+	}
+	for range events {
+		// The channel closes when the client's last goroutine has ended.
+	}
+	pool.Wait()
+	return ctx.Err()
+}
+
+// follow observes through one link after the other until ctx is done, and
+// returns the last one.
+func (s *Source) follow(ctx context.Context, links <-chan *link, t *tracker, asks chan<- ask) (l *link) {
 	for {
-		err := s.session(ctx, t)
-		if ctx.Err() != nil {
-			return ctx.Err()
+		select {
+		case <-ctx.Done():
+			return l
+		case l = <-links:
 		}
-		s.report(err)
-		level.Error(s.Logger).Log("msg", "cannot watch", "err", err, "retryIn", unsupportedPause)
-		if err := pause(ctx, unsupportedPause); err != nil {
-			return err
+		err := t.follow(ctx, l, asks)
+		switch {
+		case ctx.Err() != nil:
+			return l
+		case l.confirmed.Load():
+			s.metrics.lose(err, l.frames.overflowed())
+			s.report(fmt.Errorf("connection to ZooKeeper lost: %w", err))
+			level.Warn(s.Logger).Log("msg", "connection to ZooKeeper lost", "server", l.RemoteAddr(), "err", err)
+		case l.accepted() && !errors.Is(err, errNoRecursiveWatch):
+			s.unreachable(fmt.Errorf("watch at %s: %w", l.address, err))
 		}
 	}
 }
@@ -132,56 +174,6 @@ func sleep(ctx context.Context, d time.Duration) error {
 		return ctx.Err()
 	case <-timer.C:
 		return nil
-	}
-}
-
-// session runs one client of the library until ctx is done or the server
-// turns out not to support the watch.
-func (s *Source) session(ctx context.Context, t *tracker) error {
-	d := &dialer{
-		ctx: ctx, dial: s.Dial, timeout: s.Timeout, trouble: s.unreachable, links: make(chan *link, 1), logger: s.Logger,
-	}
-	d.newest.Store(uint64(t.through))
-	conn, events, err := zk.Connect(s.Servers, s.SessionTimeout,
-		zk.WithDialer(d.connect), zk.WithHostProvider(&InOrder{Servers: s.Servers}), zk.WithMaxBufferSize(maxFrame),
-		zk.WithLogger(clientLogger{s.Logger}), zk.WithLogInfo(false))
-	if err != nil {
-		return fmt.Errorf("connect to ZooKeeper: %w", err)
-	}
-	asks := make(chan ask)
-	var pool sync.WaitGroup
-	for range readers {
-		pool.Go(func() { read(conn, asks) })
-	}
-	stopSweeps := s.sweep(ctx, t, conn, &pool)
-	var l *link
-	defer func() {
-		close(asks)
-		stopSweeps()
-		d.stop()
-		conn.Close() // Ends the session, or gives up after a second.
-		if l != nil {
-			_ = l.Close() // Nothing more is expected of it.
-		}
-		for range events {
-			// The channel closes when the client's last goroutine has ended.
-		}
-		pool.Wait()
-	}()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case l = <-d.links:
-			err := t.follow(ctx, l, asks)
-			if errors.Is(err, ErrNoRecursiveWatch) || ctx.Err() != nil {
-				return err
-			}
-			if l.accepted() {
-				s.report(fmt.Errorf("connection to ZooKeeper lost: %w", err))
-				level.Warn(s.Logger).Log("msg", "connection to ZooKeeper lost", "server", l.RemoteAddr(), "err", err)
-			}
-		}
 	}
 }
 
@@ -202,8 +194,14 @@ func read(conn *zk.Conn, asks <-chan ask) {
 			_, _, err = conn.Get(a.path)
 		case opGetChildren2:
 			_, _, err = conn.Children(a.path)
+		case opExists:
+			_, _, err = conn.Exists(a.path)
 		case opAddWatch:
-			_, err = conn.Sync(carrier(a.path))
+			_, err = conn.Sync(carrier(watchCarrier, a.path))
+		case opCheckWatches:
+			if _, err = conn.Sync(carrier(checkCarrier, a.path)); errors.Is(err, zk.ErrShortBuffer) {
+				err = nil // The answer is empty, where that to a Sync has a path.
+			}
 		case opSync:
 			_, err = conn.Sync(a.path)
 		case opGetACL:
@@ -224,17 +222,6 @@ func unsent(err error) bool {
 		}
 	}
 	return false
-}
-
-func newConnected(reg prometheus.Registerer) prometheus.Gauge {
-	gauge := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "zkwarden_audit_connected",
-		Help: "Whether the auditor's session is connected and its watches are confirmed.",
-	})
-	if reg != nil {
-		reg.MustRegister(gauge)
-	}
-	return gauge
 }
 
 // clientLogger receives the library's messages, which are of interest only to

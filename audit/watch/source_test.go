@@ -15,7 +15,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"zkwarden/audit"
-	"zkwarden/audit/policy"
 	"zkwarden/internal/zktest"
 )
 
@@ -30,6 +29,7 @@ func (forgetful) Walk(string, int) iter.Seq2[string, audit.Stat] {
 // observer is a source that runs, and what it has told.
 type observer struct {
 	t     *testing.T
+	scope *scopes
 	out   chan audit.Observation
 	ended chan error
 	stop  context.CancelFunc
@@ -39,12 +39,10 @@ type observer struct {
 // observe runs a source until the test ends.
 func observe(t *testing.T, from audit.Zxid, root string, servers ...string) *observer {
 	t.Helper()
-	scope, err := policy.ForPaths([]string{root}, policy.LevelMetadata, []byte("0123456789abcdef"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	scope := &scopes{}
+	scope.set(t, root)
 	ctx, stop := context.WithCancel(t.Context())
-	o := &observer{t: t, out: make(chan audit.Observation), ended: make(chan error, 1), stop: stop}
+	o := &observer{t: t, scope: scope, out: make(chan audit.Observation), ended: make(chan error, 1), stop: stop}
 	o.Source = New(Options{Servers: servers, SessionTimeout: 4 * time.Second, Dial: new(net.Dialer).DialContext, Logger: log.NewNopLogger()})
 	go func() { o.ended <- o.Run(ctx, from, scope, forgetful{}, o.out) }()
 	t.Cleanup(func() {
@@ -56,7 +54,8 @@ func observe(t *testing.T, from audit.Zxid, root string, servers ...string) *obs
 	return o
 }
 
-// next returns the next observation that is no mark of a quiet moment.
+// next returns the next observation that is no mark of a quiet moment, and no
+// mode.
 func (o *observer) next() audit.Observation {
 	o.t.Helper()
 	limit := time.NewTimer(30 * time.Second)
@@ -64,6 +63,9 @@ func (o *observer) next() audit.Observation {
 	for {
 		select {
 		case seen := <-o.out:
+			if _, ok := seen.(audit.Mode); ok {
+				continue
+			}
 			if mark, ok := seen.(audit.Mark); !ok || mark.Walk {
 				return seen
 			}
@@ -160,31 +162,6 @@ func (o *observer) expects(version string, op audit.Op, data string, zxid func(a
 	exact := seen.After == seen.Until && seen.Until == at
 	if version == "3.9.5" && !exact || version != "3.9.5" && (at <= seen.After || at > seen.Until) {
 		o.t.Errorf("%s at %v is told in (%v,%v]", op, at, seen.After, seen.Until)
-	}
-}
-
-func TestNoRecursiveWatch(t *testing.T) {
-	for name, options := range map[string]zktest.Options{
-		"3.5.10":                  {Version: "3.5.10"},
-		"optimized watch manager": {Version: "3.9.5", JVM: []string{"-Dzookeeper.watchManagerName=org.apache.zookeeper.server.watch.WatchManagerOptimized"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			ensemble := zktest.Start(t, options)
-			o := observe(t, 0, "/", ensemble.Addrs()...)
-			deadline := time.NewTimer(30 * time.Second)
-			defer deadline.Stop()
-			tick := time.NewTicker(20 * time.Millisecond)
-			defer tick.Stop()
-			for !errors.Is(o.Err(), ErrNoRecursiveWatch) {
-				select {
-				case seen := <-o.out:
-					t.Fatalf("told %+v", seen)
-				case <-deadline.C:
-					t.Fatalf("Err() = %v, want %v", o.Err(), ErrNoRecursiveWatch)
-				case <-tick.C:
-				}
-			}
-		})
 	}
 }
 

@@ -110,7 +110,12 @@ func (w *sweeper) begin(ctx context.Context) error {
 		select {
 		case <-begun:
 			return nil
-		case <-link.Done(): // The next one has to say it.
+		case <-link.Done():
+			select {
+			case <-begun: // It said so before it ended.
+				return nil
+			default: // The next one has to say it.
+			}
 		}
 	}
 }

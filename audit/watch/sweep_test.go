@@ -17,9 +17,10 @@ import (
 func sweeping(t *testing.T) *scene {
 	t.Helper()
 	s := comparing(t)
-	s.f.working, s.stop = context.WithCancel(t.Context())
 	s.f.compared([]string{"/r"}, 1, nil)
-	s.expect("handed over", s.handed(), "walked 0 at 9")
+	s.expect("the root is read in any case", s.asked(), "get /r")
+	s.server(gotStat(9, "/r", state(1, 0, 3, 0)))
+	s.expect("handed over", s.handed(), "resync /r found v0", "walked 0 at 9")
 	return s
 }
 
@@ -47,7 +48,7 @@ func TestSweep(t *testing.T) {
 	s.server(list(11, "/r", "a", "b", "new"), gotACL(11, "/r/a", state(2, 0, 0, 1), "r"), gotACL(11, "/r", r, "cdrwa"))
 	s.expect("handed over", s.handed(), "sweep /r/a found v0 r", "sweep /r/b denied", "sweep /r found v0 cdrwa", "mark 11")
 	s.expect("asked", s.asked(), "get /r/new")
-	s.server(ping(13), refusedRead(12, "/r/new", errNoNode))
+	s.server(ping(13), refusedRead(13, "/r/new", errNoNode))
 	s.expect("the end comes last", s.handed(), "mark 13", "sweep /r/new absent", "swept 9 at 13")
 	s.swept(13)
 	s.server(ping(14))
@@ -132,7 +133,9 @@ func TestSweepOutlivesTheLink(t *testing.T) {
 	s.link(12)
 	s.expect("handed over", s.handed(), "gap (9,12] reconnect")
 	s.f.compared([]string{"/r"}, 1, nil)
-	s.expect("no mark yet", s.handed(), "walked 0 at 12")
+	s.asked()
+	s.server(gotStat(12, "/r", r))
+	s.expect("no mark yet", s.handed(), "resync /r found v0", "walked 0 at 12")
 	asked := s.asked()
 	slices.Sort(asked)
 	s.expect("asked", asked, "get /r", "get /r/b")
@@ -218,7 +221,6 @@ func TestSweeper(t *testing.T) {
 			t.Errorf("the next one began after %v", took)
 		}
 		cancel()
-		s.stop()
 		<-ended
 	})
 }

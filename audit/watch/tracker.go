@@ -46,12 +46,20 @@ type tracker struct {
 	sweeps  chan order       // From the sweeper.
 	swept   audit.Zxid       // Where the sweep began that has ended, unless it was told.
 	unswept map[string]visit // What a sweep still wanted of the last link.
+
+	lacks     map[string]lack   // Servers that have no recursive watches, by address.
+	announced audit.Mode        // The last one that was handed over.
+	origins   map[string]origin // Of the roots, as they were read last.
+	unasked   bool              // Whether the server does not know how to check watches.
+	forgotten bool              // Whether it had forgotten a watch, and what that hid was not shown yet.
+	readRoots map[string]bool   // Those that a walk has shown.
 }
 
 func newTracker(s *Source, from audit.Zxid, scope audit.Scope, known audit.Known, out chan<- audit.Observation) *tracker {
 	return &tracker{
 		source: s, scope: scope, known: known, out: out, through: from, reason: audit.GapRestart,
 		partial: map[string]bool{}, sweeps: make(chan order), unswept: map[string]visit{},
+		lacks: map[string]lack{}, origins: map[string]origin{}, readRoots: map[string]bool{},
 	}
 }
 
@@ -67,7 +75,7 @@ func (t *tracker) follow(ctx context.Context, l *link, asks chan<- ask) error {
 		return ctx.Err()
 	case <-l.frames.ready:
 		if !l.accepted() {
-			return errLinkClosed
+			return l.frames.why()
 		}
 		l.frames.wake()
 	case <-l.frames.opened:
@@ -81,6 +89,9 @@ func (t *tracker) follow(ctx context.Context, l *link, asks chan<- ask) error {
 	}
 	stop()
 	f.workers.Wait()
+	if errors.Is(err, errNoRecursiveWatch) {
+		t.remember(ctx, l.address)
+	}
 	t.leave(f)
 	if l.frames.overflowed() || errors.Is(err, errFlooded) {
 		t.reason = audit.GapOverflow
@@ -99,28 +110,40 @@ func (t *tracker) leave(f *follower) {
 	for _, it := range f.fifo.rest() {
 		// Without an upper bound a change lies behind everything that was
 		// notified: in the gap, or it will be told of again.
-		if f.adopted && it.seen.Hint != "" && it.seen.Until != 0 {
+		if f.adopted && f.shots == nil && it.seen.Hint != "" && it.seen.Until != 0 {
 			t.left = append(t.left, it)
 		}
 	}
 	t.reason = audit.GapReconnect
-	if f.synced {
-		t.through, t.complete = f.notified, true
+	switch {
+	case !f.settled:
+		return // What the walk found may wait still, and is dropped.
+	case t.forgotten:
+		t.through = min(f.notified, f.confirmedThrough())
+	case f.shots != nil:
+		t.through = max(t.through, f.handed) // What was notified was not read, perhaps.
+	default:
+		t.through = f.notified
 	}
+	t.complete = true
 }
 
 // establish adds the watches and finds out what was missed: everything after
 // through, up to the zxid at which the server confirmed the watches.
 func (f *follower) establish(ctx context.Context, asks chan<- ask) error {
+	f.choose(ctx)
 	for _, root := range f.scope.Roots() {
-		f.control = append(f.control, request{op: opAddWatch, path: root})
-		f.unconfirmed[root] = true
+		f.roots[root] = true
+		if f.shots == nil {
+			f.control = append(f.control, request{op: opAddWatch, path: root})
+			f.unconfirmed[root] = true
+		}
 	}
 	if err := f.until(ctx, asks, func() bool { return len(f.unconfirmed) == 0 }); err != nil {
 		return err
 	}
 	gap := audit.Gap{After: f.through, Until: f.watched, Reason: f.reason}
-	if f.watched < f.through && !f.rewritten {
+	if f.shots != nil || f.watched < f.through && !f.rewritten {
 		// The server is behind the last one. Either it lags, and shows again
 		// what is known, or the ensemble has forgotten it.
 		f.control = append(f.control, request{op: opSync, path: "/"})
@@ -128,14 +151,21 @@ func (f *follower) establish(ctx context.Context, asks chan<- ask) error {
 			return err
 		}
 		gap.Until = f.caughtUp
-		f.rewritten = f.caughtUp < f.through
+		if f.caughtUp < f.through && !f.rewritten {
+			_ = f.rewrote("the last zxid is behind the one that was seen", "", f.through, f.caughtUp)
+		}
+	}
+	if f.forgotten {
+		gap.Reason = audit.GapWatchLost
 	}
 	if f.rewritten {
 		gap.Reason, f.left, f.recorded = audit.GapHistoryRewritten, nil, 0
+		clear(f.origins)
 	}
 	f.adopt(gap)
+	f.link.confirmed.Store(true)
 	f.source.report(nil)
-	level.Info(f.source.Logger).Log("msg", "watching", "server", f.link.RemoteAddr(), "zxid", f.watched, "walk", !f.synced)
+	level.Info(f.source.Logger).Log("msg", "watching", "server", f.link.RemoteAddr(), "mode", f.mode.Name, "zxid", gap.Until, "walk", !f.synced)
 	return nil
 }
 
@@ -143,11 +173,11 @@ func (f *follower) establish(ctx context.Context, asks chan<- ask) error {
 // link tells.
 func (f *follower) adopt(gap audit.Gap) {
 	t := f.tracker
-	first := append(make([]*item, 0, len(t.left)+2), t.left...)
+	first := append(f.announce(), t.left...)
 	for _, it := range slices.Backward(t.left) {
 		f.askAgain(it)
 	}
-	missed := gap.Until > gap.After || t.rewritten
+	missed := gap.Until > gap.After || t.rewritten || t.forgotten
 	f.reached, f.why = gap.Until, gap.Reason
 	if !t.rewritten {
 		f.since = gap.After
@@ -155,15 +185,16 @@ func (f *follower) adopt(gap audit.Gap) {
 	if missed && gap.After != 0 {
 		first = append(first, &item{other: gap, done: true})
 	}
-	if missed || !t.complete {
+	if missed || !t.complete || f.shots != nil || f.unread() {
 		first = append(first, &item{then: f.startWalk, done: true})
 	} else {
-		f.synced = true
+		f.synced, f.settled = true, true
 		f.notified = max(f.notified, t.through)
 		defer f.resumeSweep()
 	}
 	f.fifo.prepend(first)
 	f.adopted = true
+	f.walkAdded() // Of a scope that changed meanwhile.
 }
 
 // askAgain lets a notification of an earlier link wait for an answer of this
@@ -232,6 +263,9 @@ func (f *follower) run(ctx context.Context, asks chan<- ask) error {
 			if err := f.trouble(); err != nil {
 				return err
 			}
+			f.confirmWatches()
+		case <-f.source.rescoped:
+			f.rescope()
 		case out <- head:
 			f.handedOver(head)
 		case o := <-orders:
@@ -257,7 +291,13 @@ func (f *follower) handedOver(head audit.Observation) {
 			f.through, f.rewritten = 0, false // The recorder begins anew, and so does the next link.
 			f.forgetSweep()
 		}
+	case audit.Mode:
+		f.announced = o
 	case audit.Mark:
+		f.handed = o.Zxid
+		if o.Walk {
+			f.walkShown()
+		}
 		if o.ACL != 0 {
 			f.sweepTold(o.ACL)
 		}
@@ -315,7 +355,7 @@ func (f *follower) head() (audit.Observation, chan<- audit.Observation) {
 			return o, f.out
 		}
 		return nil, nil
-	case !it.done || it.seen.Path != "" && it.seen.Until == 0 && it.seen.Hint != "":
+	case !it.done || it.unbounded:
 		return nil, nil
 	case it.other != nil:
 		return it.other, f.out

@@ -45,8 +45,9 @@ func TestNothingChanged(t *testing.T) {
 	s.server(ping(12))
 	s.expect("no mark before the end", s.handed())
 	s.f.compared([]string{"/r"}, 1, nil)
-	s.expect("asked", s.asked())
-	s.expect("handed over", s.handed(), "walked 3 at 12")
+	s.expect("the root alone is read", s.asked(), "get /r")
+	s.server(gotStat(12, "/r", state(1, 0, 2, 0)))
+	s.expect("handed over", s.handed(), "resync /r found v0", "walked 3 at 12")
 	if got := s.tr.source.Progress(); got != 1 {
 		t.Errorf("Progress() = %v", got)
 	}
@@ -84,7 +85,9 @@ func TestChangedBesideNotifications(t *testing.T) {
 	s.expect("asked", s.asked())
 	s.server(gotStat(10, "/r/a", state(2, 2, 0, 0)))
 	s.f.compared([]string{"/r"}, 1, nil)
-	s.expect("handed over", s.handed(), "data_changed /r/a 10 found v2", "resync /r/a found v2", "walked 3 at 10")
+	s.expect("the root is read in any case", s.asked(), "get /r")
+	s.server(gotStat(10, "/r", state(1, 0, 3, 0)))
+	s.expect("handed over", s.handed(), "data_changed /r/a 10 found v2", "resync /r/a found v2", "resync /r found v0", "walked 3 at 10")
 }
 
 func TestComparisonFails(t *testing.T) {

@@ -2,6 +2,8 @@ package watch
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"zkwarden/audit"
 )
@@ -29,13 +31,21 @@ func (v visit) below(share float64) visit {
 func (f *follower) startWalk() {
 	f.source.walked.Store(0)
 	f.source.progress.reset()
+	if f.shots != nil {
+		f.shots.walk(slices.Sorted(maps.Keys(f.roots)))
+		return
+	}
 	f.walk++ // The roots are one step, which ends when all were asked for.
 	var deep, known []string
-	for _, root := range f.scope.Roots() {
-		if f.since == 0 || f.partial[root] || !f.isKnown(root) {
+	for _, root := range slices.Sorted(maps.Keys(f.roots)) {
+		switch {
+		case f.since == 0 || f.partial[root] || !f.isKnown(root):
 			f.partial[root] = true
 			deep = append(deep, root)
-		} else {
+		case f.forgotten:
+			// A server that was restored has forgotten what changed as well.
+			f.visit(root, visit{origin: audit.OriginResync}.below(0))
+		default:
 			known = append(known, root)
 		}
 	}
@@ -179,6 +189,29 @@ func (f *follower) suspect(parent string, listed []string, v visit) {
 	if !v.deep || v.blank {
 		return
 	}
+	for _, path := range f.unlisted(parent, listed) {
+		f.visit(path, v.below(0))
+	}
+}
+
+// endWalk marks the end of the walk once every answer is queued.
+func (f *follower) endWalk() {
+	switch {
+	case f.walk > 0:
+	case f.synced:
+		f.endWidening()
+		f.endSweep()
+	default:
+		f.synced = true
+		f.marked = f.last
+		f.source.progress.end()
+		f.fifo.push(&item{done: true, other: audit.Mark{Zxid: f.last, Walk: true, Znodes: f.source.Walked()}})
+		f.resumeSweep()
+	}
+}
+
+// unlisted returns the known children that a list does not have.
+func (f *follower) unlisted(parent string, listed []string) (paths []string) {
 	var present map[string]bool
 	for path := range f.known.Walk(parent, 1) {
 		if present == nil {
@@ -189,23 +222,8 @@ func (f *follower) suspect(parent string, listed []string, v visit) {
 			}
 		}
 		if !present[path] {
-			f.visit(path, v.below(0))
+			paths = append(paths, path)
 		}
 	}
-}
-
-// endWalk marks the end of the walk once every answer is queued.
-func (f *follower) endWalk() {
-	switch {
-	case f.walk > 0:
-	case f.synced:
-		f.endSweep()
-	default:
-		f.synced = true
-		clear(f.partial)
-		f.marked = f.last
-		f.source.progress.end()
-		f.fifo.push(&item{done: true, other: audit.Mark{Zxid: f.last, Walk: true, Znodes: f.source.Walked()}})
-		f.resumeSweep()
-	}
+	return paths
 }

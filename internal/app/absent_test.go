@@ -88,7 +88,7 @@ func TestStopDuringTheFirstSync(t *testing.T) {
 		t.Errorf("stop: %v", err)
 	}
 	for n, e := range decodeAll(t, journalLines(t, dir)) {
-		if first := e.Control == audit.ControlStart; first != (n == 0 || n == 2) {
+		if first := e.Control == audit.ControlStart; first != (n == 0 || n == 3) { // Behind start, mode and stop.
 			t.Errorf("record %d is %s %s", n+1, e.Kind, e.Control)
 		}
 	}

@@ -95,7 +95,8 @@ func (a *auditor) open(ctx context.Context, o Options, dialer *fourletter.Dialer
 	}
 	a.source = watch.New(watch.Options{
 		Servers: o.ZooKeeper.Addresses, SessionTimeout: sessionTimeout, Timeout: o.ZooKeeper.Timeout,
-		Dial: dialer.DialContext, SweepInterval: o.Audit.SweepInterval, Logger: o.Logger, Registry: reg,
+		Dial: dialer.DialContext, Auth: Credentials(o.ZooKeeper.AuthFile, o.Logger), Version: versionOf(dialer),
+		SweepInterval: o.Audit.SweepInterval, Logger: o.Logger, Registry: reg,
 	})
 	a.sinks, err = openSinks(o, a.journal, reg)
 	return err

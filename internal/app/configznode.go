@@ -37,7 +37,7 @@ func (c configZnode) ReadConfig(ctx context.Context) ([]byte, error) {
 			}
 			// A client that waits for its session knows no context.
 			context.AfterFunc(ctx, func() { _ = socket.Close() })
-			return watch.Guard(socket), nil
+			return watch.Guard(socket, nil), nil
 		}),
 		zk.WithMaxBufferSize(maxConfig), zk.WithLogger(noLog{}), zk.WithLogInfo(false))
 	if err != nil {

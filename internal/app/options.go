@@ -48,6 +48,7 @@ type Options struct {
 type ZooKeeper struct {
 	Addresses []string // host:port; the first is the one beside this process.
 	TLS       *fourletter.TLSFiles
+	AuthFile  string        // Credentials of the auditor's session; a line scheme:auth for each. Empty: none.
 	Timeout   time.Duration // Of one scrape of the first address.
 }
 

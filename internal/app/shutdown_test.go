@@ -36,7 +36,7 @@ func TestStopWithBlockedStdout(t *testing.T) {
 	for n := range changes {
 		mustCreate(t, admin, fmt.Sprintf("/a/%03d", n), strings.Repeat("x", 4000), 0)
 	}
-	awaitPage(t, auditor.url+"/metrics", http.StatusOK, fmt.Sprintf("zkwarden_journal_head_seq %d\n", changes+2)) // Behind start and baseline.
+	awaitPage(t, auditor.url+"/metrics", http.StatusOK, fmt.Sprintf("zkwarden_journal_head_seq %d\n", changes+3)) // Behind start, mode and baseline.
 
 	start := time.Now()
 	if err := auditor.Process.Signal(syscall.SIGTERM); err != nil {

@@ -6,12 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
-	"time"
 
 	"github.com/go-kit/log"
 	"github.com/go-zookeeper/zk"
@@ -127,60 +124,52 @@ func (r *report) readable(s *session, paths []string) bool {
 // recursiveWatch reports whether the server takes the watches of an auditor, by
 // starting one that wants nothing of what it sees.
 func (r *report) recursiveWatch(ctx context.Context, o CheckOptions, paths []string) {
-	err := watchOnce(ctx, o, paths)
+	mode, err := watchOnce(ctx, o, paths)
 	switch {
-	case err == nil:
+	case err == nil && mode == audit.ModeRecursive:
 		r.good("the server takes persistent recursive watches")
-	case errors.Is(err, watch.ErrNoRecursiveWatch):
-		r.bad("upgrade to ZooKeeper 3.6 or newer; from there on take zookeeper.watchManagerName=org.apache.zookeeper.server.watch.WatchManagerOptimized out of the server's Java options",
-			"nothing is audited: %v", err)
+	case err == nil:
+		r.note("upgrade to ZooKeeper 3.6 or newer; from there on take zookeeper.watchManagerName=org.apache.zookeeper.server.watch.WatchManagerOptimized out of the server's Java options",
+			"the server has no persistent recursive watches: every znode gets watches of its own, and what changes faster than they are set anew is counted, not told apart")
 	default:
 		r.bad("look at the server's log", "the watches are not confirmed: %v", err)
 	}
 }
 
-// watchOnce sets the watches and returns when the server has confirmed them, or
-// says why not.
-func watchOnce(ctx context.Context, o CheckOptions, paths []string) error {
+// watchOnce sets the watches and returns how the source observes when the
+// server has confirmed them, or says why not.
+func watchOnce(ctx context.Context, o CheckOptions, paths []string) (mode string, err error) {
 	followed, err := policy.ForPaths(paths, policy.LevelData, nil)
 	if err != nil {
-		return err
+		return "", err
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
-	var dialled atomic.Bool // What the source says before is nothing.
 	source := watch.New(watch.Options{
 		Servers: o.Audit.Servers, SessionTimeout: sessionTimeout, Timeout: o.Timeout, Logger: log.NewNopLogger(),
-		Dial: func(ctx context.Context, network, addr string) (conn net.Conn, err error) {
-			dialled.Store(true)
-			return o.Dialer.DialContext(ctx, network, addr)
-		},
+		Dial: o.Dialer.DialContext,
 	})
 	seen := make(chan audit.Observation)
 	go func() {
 		defer close(seen)
 		_ = source.Run(ctx, 0, watchOnly(followed.Roots()), nothingKnown{}, seen) // It ends with ctx.
 	}()
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
+	defer func() {
+		cancel()
 		for range seen {
 			// Nothing that it sees is of interest, but it may wait for a reader.
 		}
 	}()
-	defer func() {
-		cancel()
-		<-ended
-	}()
-	ticker := time.NewTicker(glance)
-	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return errors.Join(ctx.Err(), source.Err())
-		case <-ticker.C:
-		}
-		if err := source.Err(); dialled.Load() && (err == nil || errors.Is(err, watch.ErrNoRecursiveWatch)) {
-			return err
+			return "", errors.Join(ctx.Err(), source.Err())
+		case o, more := <-seen:
+			if !more {
+				return "", source.Err()
+			}
+			if m, ok := o.(audit.Mode); ok {
+				return m.Name, nil
+			}
 		}
 	}
 }

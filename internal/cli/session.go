@@ -17,18 +17,12 @@ import (
 // DialFunc opens a connection to one server, as [net.Dialer.DialContext] does.
 type DialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
 
-// Credential is what a session presents to be allowed to read, as addauth does.
-type Credential struct {
-	Scheme string // For example "digest".
-	Auth   []byte // For digest "user:password".
-}
-
 // SessionOptions say how to reach the ensemble.
 type SessionOptions struct {
 	Servers []string      // host:port; the first that answers is used, in this order.
 	Timeout time.Duration // How long to wait for a session, at the start and whenever it is lost.
 	Dial    DialFunc
-	Auth    []Credential
+	Auth    func() ([]watch.Credential, error) // What the session presents; nil is nothing.
 }
 
 const (
@@ -56,6 +50,7 @@ type session struct {
 	isUp    bool          // Whether usable is closed.
 	socket  net.Conn      // The newest connection.
 	lastErr error         // Why the last dial went wrong.
+	refused error         // Why no connection would help.
 }
 
 // openSession returns as soon as the session is open and the credentials are
@@ -81,13 +76,29 @@ func openSession(ctx context.Context, o SessionOptions) (*session, error) {
 		s.close()
 		return nil, err
 	}
-	for _, c := range o.Auth {
-		if err := s.conn.AddAuth(c.Scheme, c.Auth); err != nil {
-			s.close()
-			return nil, fmt.Errorf("authenticate with scheme %s: %w", c.Scheme, err)
-		}
+	if err := s.introduce(); err != nil {
+		s.close()
+		return nil, err
 	}
 	return s, nil
+}
+
+// introduce presents the credentials, which the client does by itself on every
+// later connection.
+func (s *session) introduce() error {
+	if s.options.Auth == nil {
+		return nil
+	}
+	credentials, err := s.options.Auth()
+	if err != nil {
+		return err
+	}
+	for _, c := range credentials {
+		if err := s.conn.AddAuth(c.Scheme, c.Auth); err != nil {
+			return fmt.Errorf("authenticate with scheme %s: %w", c.Scheme, err)
+		}
+	}
+	return nil
 }
 
 // close ends the session and waits until the client's goroutines have ended.
@@ -123,11 +134,21 @@ func (s *session) dial(ctx context.Context, network, addr string) (net.Conn, err
 	if err != nil {
 		return nil, err
 	}
-	socket = watch.Guard(socket)
+	socket = watch.Guard(socket, s.broken)
 	s.socket = socket
 	// A server that hangs must leave time for the others.
 	time.AfterFunc(s.options.Timeout/time.Duration(len(s.options.Servers)), func() { s.giveUp(socket) })
 	return socket, nil
+}
+
+// broken notes why a connection ended.
+func (s *session) broken(err error) {
+	if !errors.Is(err, watch.ErrAuthDemanded) {
+		return // The next one may do better.
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refused = err
 }
 
 // giveUp closes a connection on which no session was opened.
@@ -191,8 +212,14 @@ func (s *session) read(ctx context.Context, ask func(*zk.Conn) error) error {
 		if err == nil || errors.Is(err, zk.ErrNoNode) || errors.Is(err, zk.ErrNoAuth) || errors.Is(err, zk.ErrInvalidPath) {
 			return err
 		}
-		if ctx.Err() != nil {
+		s.mu.Lock()
+		refused := s.refused
+		s.mu.Unlock()
+		switch {
+		case ctx.Err() != nil:
 			return ctx.Err()
+		case refused != nil:
+			return refused
 		}
 	}
 	return fmt.Errorf("%w, %d times in a row", err, maxTries)

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"zkwarden/audit/watch"
 	"zkwarden/internal/zktest"
 
 	"github.com/go-zookeeper/zk"
@@ -126,7 +127,9 @@ func TestTree(t *testing.T) {
 	})
 	t.Run("readable with credentials", func(t *testing.T) {
 		o := TreeOptions{Path: "/locked", Depth: -1}
-		o.Session.Auth = []Credential{{Scheme: "digest", Auth: []byte("reader:password")}}
+		o.Session.Auth = func() ([]watch.Credential, error) {
+			return []watch.Credential{{Scheme: "digest", Auth: []byte("reader:password")}}, nil
+		}
 		got, err := tree(t, o)
 		if want := "/locked\n/locked/below\n"; err != nil || got != want {
 			t.Errorf("prints %q and returns %v, want %q", got, err, want)

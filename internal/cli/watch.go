@@ -43,8 +43,8 @@ type WatchOptions struct {
 // is found by comparison and marked as such.
 //
 // Watch ends without an error when nobody reads out any more, and with the
-// error of ctx when that is done. It fails at once when no server answers, and
-// with [watch.ErrNoRecursiveWatch] when the server is too old.
+// error of ctx when that is done. It fails at once when no server answers, or
+// when the server refuses the credentials or demands others.
 func Watch(ctx context.Context, o WatchOptions, out io.Writer) (err error) {
 	followed, err := policy.ForPaths(o.Paths, policy.LevelData, nil)
 	if err != nil {
@@ -84,7 +84,8 @@ func follow(ctx context.Context, o WatchOptions, followed *policy.Policy, known 
 		return err
 	}
 	source := watch.New(watch.Options{
-		Servers: o.Session.Servers, SessionTimeout: sessionTimeout, Timeout: o.Session.Timeout, Dial: o.Session.Dial, Logger: log.NewNopLogger(),
+		Servers: o.Session.Servers, SessionTimeout: sessionTimeout, Timeout: o.Session.Timeout, Dial: o.Session.Dial,
+		Auth: o.Session.Auth, Logger: log.NewNopLogger(),
 	})
 	group, ctx := errgroup.WithContext(ctx)
 	observations := make(chan audit.Observation)
@@ -98,7 +99,7 @@ func follow(ctx context.Context, o WatchOptions, followed *policy.Policy, known 
 }
 
 // attend tells what becomes of the connection, and returns an error when no
-// connection would help. The source itself hopes for an upgrade of the server.
+// connection would help. The source itself hopes for a change of the server.
 func (s *screen) attend(ctx context.Context, trouble func() error) error {
 	ticker := time.NewTicker(glance)
 	defer ticker.Stop()
@@ -109,7 +110,7 @@ func (s *screen) attend(ctx context.Context, trouble func() error) error {
 		case <-ticker.C:
 		}
 		err := trouble()
-		if errors.Is(err, watch.ErrNoRecursiveWatch) {
+		if errors.Is(err, watch.ErrAuthDemanded) || errors.Is(err, watch.ErrCredentialsRefused) {
 			return err
 		}
 		if err := s.connection(err); err != nil {

@@ -251,11 +251,30 @@ func TestWatchThroughALoss(t *testing.T) {
 	}
 }
 
+// TestWatchOfAnOldServer: one without recursive watches is followed all the
+// same.
 func TestWatchOfAnOldServer(t *testing.T) {
 	server := zktest.Start(t, zktest.Options{Version: "3.5.10"}).Servers()[0]
+	conn := connect(t, server.Addr())
+	create(t, conn, "/a", "", 0, zk.WorldACL(zk.PermAll))
+	out, _ := startWatch(t, WatchOptions{Session: sessionOptions(server.Addr()), Paths: []string{"/a"}})
+	out.await(t, "watching")
+	create(t, conn, "/a/b", "c", 0, zk.WorldACL(zk.PermAll))
+	out.await(t, "/a/b")
+}
+
+// TestDemandingServer: no connection would help, and why is said.
+func TestDemandingServer(t *testing.T) {
+	server := zktest.Start(t, zktest.Options{Config: map[string]string{
+		"enforce.auth.enabled": "true", "enforce.auth.schemes": "digest",
+	}}).Servers()[0]
 	err := Watch(t.Context(), WatchOptions{Session: sessionOptions(server.Addr()), Paths: []string{"/a"}}, &bytes.Buffer{})
-	if !errors.Is(err, watch.ErrNoRecursiveWatch) {
-		t.Errorf("it returns %v", err)
+	if !errors.Is(err, watch.ErrAuthDemanded) {
+		t.Errorf("Watch() = %v", err)
+	}
+	err = Tree(t.Context(), TreeOptions{Session: sessionOptions(server.Addr()), Path: "/"}, &bytes.Buffer{})
+	if !errors.Is(err, watch.ErrAuthDemanded) {
+		t.Errorf("Tree() = %v", err)
 	}
 }
 

@@ -1,0 +1,82 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/go-kit/log/level"
+
+	"zkwarden/audit"
+)
+
+// errNoRecursiveWatch means that the server does not offer persistent
+// recursive watches: it is older than ZooKeeper 3.6, or it runs the optimized
+// watch manager. The next connection to it does without.
+var errNoRecursiveWatch = errors.New("server has no persistent recursive watches")
+
+// askAnew is how long a server of unknown version is taken for one without
+// recursive watches. Asking costs a connection: it hangs up over the question.
+const askAnew = time.Hour
+
+// lack is what is remembered of a server without recursive watches.
+type lack struct {
+	version string // As the server said, or empty.
+	since   time.Time
+}
+
+// remember notes that the server of a link has no recursive watches.
+func (t *tracker) remember(ctx context.Context, address string) {
+	version := t.source.version(ctx, address)
+	t.lacks[address] = lack{version, time.Now()}
+	level.Warn(t.source.Logger).Log("msg", "server has no persistent recursive watches, falling back to one-shot watches on every znode", "server", address, "version", version)
+}
+
+// withoutRecursive reports whether the server is known to have no recursive
+// watches, and its version where it says so. One that was upgraded is asked
+// anew.
+func (t *tracker) withoutRecursive(ctx context.Context, address string) (version string, lacks bool) {
+	known, lacks := t.lacks[address]
+	if !lacks {
+		return "", false
+	}
+	version = t.source.version(ctx, address)
+	if version != known.version || version == "" && time.Since(known.since) >= askAnew {
+		delete(t.lacks, address)
+		return "", false
+	}
+	return version, true
+}
+
+// version asks a server for its version, which the session does not tell.
+func (s *Source) version(ctx context.Context, address string) string {
+	if s.Version == nil {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
+	defer cancel()
+	return s.Version(ctx, address)
+}
+
+// choose decides how this link observes. A session never holds both kinds of
+// watches: before ZooKeeper 3.9 a one-shot watch that fires takes the recursive
+// one on the same znode along (ZOOKEEPER-4466). Watches belong to connections,
+// so the next one may decide otherwise.
+func (f *follower) choose(ctx context.Context) {
+	f.mode = audit.Mode{Name: audit.ModeRecursive}
+	if version, lacks := f.withoutRecursive(ctx, f.link.address); lacks {
+		f.mode = audit.Mode{Name: audit.ModeOneShot, Server: version}
+		f.shots = newShots(f)
+		f.link.oneShot.Store(true)
+	}
+}
+
+// announce returns the news of how the source observes from here on, where it
+// is news.
+func (f *follower) announce() []*item {
+	f.source.metrics.observing(f.mode.Name)
+	if f.mode == f.announced {
+		return nil
+	}
+	return []*item{{other: f.mode, done: true}}
+}

@@ -1,0 +1,93 @@
+package watch
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"zkwarden/audit"
+	"zkwarden/internal/zktest"
+)
+
+// rescoped gives the scene another scope.
+func (s *scene) rescoped(roots ...string) {
+	s.t.Helper()
+	scope := &scopes{}
+	scope.set(s.t, roots...)
+	s.f.scope = scope
+	s.f.rescope()
+}
+
+// TestRescope: a root that is added is watched before it is read, and all that
+// goes on meanwhile is handed over. One that is gone is not.
+func TestRescope(t *testing.T) {
+	s := synced(t)
+	s.rescoped("/r", "/new")
+	s.expect("watched first", s.asked(), "watch /new")
+	s.server(notify(10, eventDeleted, "/r/a"), ping(11))
+	s.expect("the others go on", s.handed(), "deleted /r/a 10", "mark 11")
+	s.server(frame{zxid: 12, request: request{op: opAddWatch, path: "/new"}})
+	s.handed()
+	s.expect("read then", s.asked(), "get /new")
+	s.server(notify(13, eventDeleted, "/r/b"), ping(13), got(13, "/new", 0, 1))
+	s.expect("the others go on", s.handed(), "deleted /r/b 13", "mark 13", "resync /new found v0")
+	s.expect("below", s.asked(), "list /new")
+	s.server(list(13, "/new", "x"))
+	s.expect("below", s.asked(), "get /new/x")
+	s.server(got(14, "/new/x", 0, 0))
+	s.expect("the end is marked", s.handed(), "resync /new/x found v0", "walked 2 at 14")
+
+	s.rescoped("/new")
+	s.expect("nothing to ask", s.asked())
+	s.server(notify(15, eventDeleted, "/r/c"), notify(16, eventDeleted, "/new/x"), ping(16))
+	s.expect("no longer wanted", s.handed(), "deleted /new/x 16", "mark 16")
+}
+
+// TestRescopeOfALostLink: the next link reads what was added.
+func TestRescopeOfALostLink(t *testing.T) {
+	s := synced(t)
+	s.server(ping(11))
+	s.handed()
+	s.rescoped("/r", "/new")
+	s.server(frame{zxid: 12, request: request{op: opAddWatch, path: "/new"}})
+	s.handed()
+	s.asked()
+	scope := s.f.scope
+	s.lose()
+	s.tr.scope = scope
+	s.link(12)
+	s.expect("no gap", s.handed())
+	s.expect("read", s.asked(), "get /r", "get /new")
+}
+
+// TestRescopeLive: with real servers, in both modes, on one connection.
+func TestRescopeLive(t *testing.T) {
+	for name, options := range map[string]zktest.Options{"recursive": {}, "one-shot": {Version: "3.5.10"}} {
+		t.Run(name, func(t *testing.T) {
+			ensemble := zktest.Start(t, options)
+			conn := client(t, ensemble.Addrs()[0])
+			for _, path := range []string{"/quiet", "/r", "/new", "/new/a"} {
+				create(t, conn, path, "")
+			}
+			o := observe(t, 0, "/r", ensemble.Addrs()...)
+			o.walked()
+			o.scope.set(t, "/new")
+			o.Rescope()
+			found, mark, gaps := o.walked()
+			if found != 2 || len(gaps) != 0 || mark.Zxid == 0 {
+				t.Errorf("%d znodes, %+v, gaps %v", found, mark, gaps)
+			}
+			create(t, conn, "/r/unwanted", "")
+			create(t, conn, "/new/b", "")
+			if seen, ok := o.next().(audit.Seen); !ok || seen.Path != "/new/b" {
+				t.Errorf("told %+v", seen)
+			}
+			if name == "recursive" {
+				return
+			}
+			if diff := cmp.Diff(audit.Counted{Path: "/new"}, o.next(), cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() != ".Path" && len(p) > 1 }, cmp.Ignore())); diff != "" {
+				t.Errorf("behind the child (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
