@@ -47,6 +47,12 @@ func (m *match) declared() (gaps, brackets []gap) {
 func (m *match) accounted() {
 	gaps, brackets := m.declared()
 	var swept audit.Zxid
+	dead := map[incarnation]bool{}
+	for _, c := range m.truth.Changes {
+		if c.Op == audit.OpDeleted {
+			dead[c.incarnation()] = true
+		}
+	}
 	for _, e := range m.records {
 		if e.Kind == audit.KindCheckpoint {
 			swept = max(swept, e.ACLZxid)
@@ -56,8 +62,8 @@ func (m *match) accounted() {
 		switch {
 		case m.accounts[i] == recorded, covered(gaps, c):
 		case c.Op == audit.OpACLChanged:
-			// No watch tells of it: the sweep finds it, at last.
-			if m.accounts[i] == open && c.Zxid <= swept && !covered(brackets, c) {
+			// No watch tells of it: the sweep finds it, if the znode lives so long.
+			if m.accounts[i] == open && c.Zxid <= swept && !dead[c.incarnation()] && !covered(brackets, c) {
 				m.violate(ErrAccounted, "%s", c)
 			}
 		case m.accounts[i] == counted, covered(brackets, c):

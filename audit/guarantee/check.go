@@ -93,6 +93,9 @@ func (m *match) honest() {
 		if e.Version != nil && e.Op == audit.OpDeleted && *e.Version != c.Version {
 			m.violate(ErrHonest, "%s has version %d, want %d", describe(e), *e.Version, c.Version)
 		}
+		if e.Aversion != nil && *e.Aversion != c.Aversion && (e.Op == audit.OpDeleted || *e.Aversion < c.Aversion) {
+			m.violate(ErrHonest, "%s has aversion %d, want %d", describe(e), *e.Aversion, c.Aversion)
+		}
 		m.honestContent(e, c, exact)
 	}
 }

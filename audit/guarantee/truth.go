@@ -29,6 +29,7 @@ type Change struct {
 	// Counter is what the operation moved, after it: version or aversion; zero
 	// for creation and deletion. Version is the data version that it left.
 	Counter, Version int32
+	Aversion         int32 // That it left, or that the dead had.
 
 	Data    []byte // After a creation or data change; nil for null data.
 	Owner   audit.SessionID

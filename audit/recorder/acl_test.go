@@ -49,7 +49,7 @@ func TestACLs(t *testing.T) {
 			},
 			[]string{
 				"acl_changed /r/a in (4,13] of 5 v0 a1 -r:world:anyone +w:world:anyone by sweep",
-				"deleted /r/a at 14 of 5 v0 a1 -A -w:world:anyone exact",
+				"deleted /r/a at 14 of 5 v0 -A -w:world:anyone exact",
 			},
 		},
 		"not read, so that nothing is known of it any more": {

@@ -150,7 +150,7 @@ func TestHints(t *testing.T) {
 			[]string{
 				"created /r/n at 10 of 10 v0 a0 owner 7 +x exact",
 				"data_changed /r/n at 11 of 10 v1 a0 owner 7 -x +y exact",
-				"deleted /r/n at 12 of 10 v1 a0 owner 7 -y exact",
+				"deleted /r/n at 12 of 10 v1 owner 7 -y exact",
 			},
 		},
 		"overwritten before it was read": {
@@ -161,7 +161,7 @@ func TestHints(t *testing.T) {
 			},
 			[]string{
 				"created /r/n at 10 of 10 v0 a0",
-				"data_changed /r/n at 11 of 10 v1 a0",
+				"data_changed /r/n at 11 of 10 v1",
 				"data_changed /r/n at 12 of 10 v2 a0 +z exact",
 			},
 		},
@@ -171,8 +171,8 @@ func TestHints(t *testing.T) {
 			},
 			[]string{
 				"created /r/n at 10 of 10 v0 a0",
-				"data_changed /r/n at 11 of 10 v1 a0",
-				"deleted /r/n at 12 of 10 v1 a0 exact",
+				"data_changed /r/n at 11 of 10 v1",
+				"deleted /r/n at 12 of 10 v1 exact",
 			},
 		},
 		"before 3.9, placed by the Stat or bracketed": {
@@ -187,8 +187,8 @@ func TestHints(t *testing.T) {
 				"created /r/n at 12 of 12 v0 a0 +x exact",
 				"data_changed /r/n in (20,30] of 12 v1 a0 -x",
 				"data_changed /r/n at 14 of 12 v2 a0 +z exact",
-				"deleted /r/n in (30,40] of 12 v2 a0 -z",
-				"deleted /r/a at 41 of 5 v0 a0 -A exact", // A bracket of one.
+				"deleted /r/n in (30,40] of 12 v2 -z",
+				"deleted /r/a at 41 of 5 v0 -A exact", // A bracket of one.
 			},
 		},
 		"before 3.9, dead before it was read": {
@@ -199,13 +199,13 @@ func TestHints(t *testing.T) {
 			},
 			[]string{
 				"created /r/n in (9,20] v0 a0",
-				"data_changed /r/n in (9,20] v1 a0",
-				"deleted /r/n in (9,20] v1 a0",
+				"data_changed /r/n in (9,20] v1",
+				"deleted /r/n in (9,20] v1",
 			},
 		},
 		"recreated": {
 			[]audit.Observation{hint(audit.OpDeleted, "/r/a", 10, nil), hint(audit.OpCreated, "/r/a", 11, znode(11, 0, "n"))},
-			[]string{"deleted /r/a at 10 of 5 v0 a0 -A exact", "created /r/a at 11 of 11 v0 a0 +n exact"},
+			[]string{"deleted /r/a at 10 of 5 v0 -A exact", "created /r/a at 11 of 11 v0 a0 +n exact"},
 		},
 		"told again by a server behind": {
 			[]audit.Observation{
@@ -289,7 +289,7 @@ func TestFirstSyncWithHints(t *testing.T) {
 			},
 			[]string{
 				"data_changed /r/a at 8 of 5 v3 a1 -A +a exact",
-				"deleted /r/b at 9 of 6 v0 a0 -B exact",
+				"deleted /r/b at 9 of 6 v0 -B exact",
 				"created /r/n at 10 of 10 v0 a0 +N exact",
 				"baseline /r 3 znodes at 10",
 			},

@@ -72,10 +72,7 @@ func (l *look) dataChanged(ctx context.Context, stale bool) error {
 	e := l.event(audit.OpDataChanged, czxid, counter(version))
 	e.Version, e.EphemeralOwner = version, owner
 	if l.known && (l.Node != nil || version != nil) {
-		e.Before = l.entry.Content
-		if l.Node == nil || l.Node.Stat.Aversion == l.entry.Aversion {
-			e.Aversion = new(l.entry.Aversion)
-		}
+		e.Before, e.Aversion = l.entry.Content, l.aversion()
 	}
 	if l.current() {
 		e.Time = audit.AtUnixMilli(l.Node.Stat.Mtime)
@@ -120,7 +117,7 @@ func (l *look) deleted(ctx context.Context, stale bool) error {
 	e.Cause = cause
 	l.place(&e, 0)
 	if l.known {
-		e.Version, e.Aversion = new(l.entry.Version), new(l.entry.Aversion)
+		e.Version = new(l.entry.Version) // No watch tells whether the ACL was still the one that is known.
 		e.EphemeralOwner = l.entry.EphemeralOwner
 		e.Before = contentOf(l.entry)
 	}

@@ -109,6 +109,15 @@ func (l *look) catchUp(ctx context.Context) error {
 	return l.aclChanged(ctx)
 }
 
+// aversion is the known one where the read shows that it still holds, and has
+// held all the while: changes of ACLs are not notified.
+func (l *look) aversion() *int32 {
+	if l.Node == nil || l.Node.Stat.Czxid != l.entry.Czxid || l.Node.Stat.Aversion != l.entry.Aversion {
+		return nil
+	}
+	return new(l.entry.Aversion)
+}
+
 // missedVersions records the data versions behind the mirror's up to last,
 // which node shows where it is given.
 func (l *look) missedVersions(ctx context.Context, last int32, node *audit.Znode) error {
@@ -124,7 +133,7 @@ func (l *look) missedVersions(ctx context.Context, last int32, node *audit.Znode
 	for left := records - 1; left >= 0; left-- {
 		version := last - left
 		e := l.missed(audit.OpDataChanged, l.entry.Czxid, int64(version))
-		e.Version, e.Aversion = new(version), new(l.entry.Aversion)
+		e.Version, e.Aversion = new(version), l.aversion()
 		e.EphemeralOwner = l.entry.EphemeralOwner
 		if left == records-1 {
 			e.Before = l.entry.Content
@@ -163,7 +172,7 @@ func (l *look) missedUnversioned(ctx context.Context) error {
 	e := l.missed(audit.OpDataChanged, stat.Czxid, unknownCounter)
 	narrow(&e, stat.Mzxid)
 	e.Time = audit.AtUnixMilli(stat.Mtime)
-	e.Aversion = new(l.entry.Aversion)
+	e.Aversion = l.aversion()
 	e.Before, e.After = l.entry.Content, l.describe()
 	return l.r.append(ctx, e)
 }

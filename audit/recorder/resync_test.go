@@ -89,7 +89,7 @@ func TestResync(t *testing.T) {
 				hint(audit.OpDeleted, "/r/m", 62, nil), found("/r/n", 62, znode(20, 0, "n")), walked(62),
 			),
 			whole(
-				"created /r/m at 61 of 61 v0 a0 +m exact", "deleted /r/m at 62 of 61 v0 a0 -m exact",
+				"created /r/m at 61 of 61 v0 a0 +m exact", "deleted /r/m at 62 of 61 v0 -m exact",
 				"created /r/n in (19,20] of 20 v0 a0 +n by resync", "resync  2 znodes at 62",
 			),
 		},
@@ -98,7 +98,7 @@ func TestResync(t *testing.T) {
 				found("/r", 60, rootAt(2)), found("/r/a", 60, func() *audit.Znode { n := znode(5, 0, "A"); n.Stat.Cversion = 4; return n }()),
 				hint(audit.OpDeleted, "/r/a", 61, nil), hint(audit.OpCreated, "/r/a", 62, znode(62, 0, "new")), walked(62),
 			),
-			whole("deleted /r/a at 61 of 5 v0 a0 -A exact", "created /r/a at 62 of 62 v0 a0 +new exact", "resync  2 znodes at 62"),
+			whole("deleted /r/a at 61 of 5 v0 -A exact", "created /r/a at 62 of 62 v0 a0 +new exact", "resync  2 znodes at 62"),
 		},
 		"an ACL": {
 			walk(found("/r/a", 60, acl(2, znode(5, 0, "A"))), found("/r/a", 60, acl(2, znode(5, 0, "A"))), found("/r/a", 60, acl(1, znode(5, 0, "A")))),
@@ -147,7 +147,7 @@ func TestResync(t *testing.T) {
 			),
 			whole(
 				"created /r/a/n at 61 of 61 v0 a0 +n exact", "deleted /r/a in (9,60] of 5 -A by resync", "created /r/a in (29,30] of 30 v0 a0 +a by resync",
-				"resync  2 znodes at 61", "deleted /r/a/n at 62 of 61 v0 a0 -n exact",
+				"resync  2 znodes at 61", "deleted /r/a/n at 62 of 61 v0 -n exact",
 			),
 		},
 		"counted by a source without recursive watches": {

@@ -135,7 +135,7 @@ func TestCameIntoSight(t *testing.T) {
 				hint(audit.OpDataChanged, "/r/a", 50, acl(2, znode(5, 2, "n"))),
 			},
 			[]string{
-				"data_changed /r/a in (4,50] of 5 v1 a0 -A by resync", // Not behind the mark at 40.
+				"data_changed /r/a in (4,50] of 5 v1 -A by resync", // Not behind the mark at 40.
 				"data_changed /r/a at 50 of 5 v2 +n exact",
 				"acl_changed /r/a in (4,50] of 5 v2 a2 collapsed 1 by resync",
 			},

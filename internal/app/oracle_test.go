@@ -92,7 +92,7 @@ func (o *oracle) apply(txn *txnlog.Txn, op txnlog.Op, births map[string]int) {
 		c.Op, c.Version, c.Data = audit.OpDataChanged, op.Version, clone(op.Data)
 		c.Counter = op.Version
 	case txnlog.TypeSetACL:
-		c.Op, c.Counter = audit.OpACLChanged, op.Version
+		c.Op, c.Counter, c.Aversion = audit.OpACLChanged, op.Version, op.Version
 	case txnlog.TypeDelete, txnlog.TypeDeleteContainer:
 		c.Op, c.Counter = audit.OpDeleted, 0
 	default:

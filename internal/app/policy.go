@@ -163,11 +163,4 @@ func (a *App) policyAgain() (*policy.Policy, error) {
 }
 
 // adopt puts another policy into force.
-func (a *auditor) adopt(p *policy.Policy) error {
-	record, adopts := any(a.record).(adopter)
-	source, rescopes := any(a.source).(rescoper)
-	if !a.scope.same(p) && (!adopts || !rescopes) {
-		return errors.New("adopt policy: the auditor has to be restarted for it")
-	}
-	return a.scope.adopt(record, source, p)
-}
+func (a *auditor) adopt(p *policy.Policy) error { return a.scope.adopt(a.record, a.source, p) }
