@@ -1,6 +1,8 @@
 package guarantee
 
 import (
+	"math"
+
 	"zkwarden/audit"
 )
 
@@ -22,13 +24,20 @@ func (g gap) covers(c Change) bool {
 }
 
 // declared returns what gap records leave open, what exact:false records do,
-// and up to where baselines cover everything.
-func (m *match) declared() (gaps, brackets []gap) {
+// and up to where baselines cover everything. A gap is settled by the resync
+// behind it: until then a notification about a znode that died before it could
+// be read may leave no more than a bracket.
+func (m *match) declared() (gaps, brackets, unsettled []gap) {
 	for _, e := range m.records {
 		after, until := bracket(e)
 		switch {
 		case e.Kind == audit.KindGap:
 			gaps = append(gaps, gap{after: after, until: until})
+			unsettled = append(unsettled, gap{after: after, until: math.MaxUint64})
+		case e.Control == audit.ControlResync:
+			for i := range unsettled {
+				unsettled[i].until = min(unsettled[i].until, e.Zxid)
+			}
 		case e.Control == audit.ControlBaseline:
 			for _, root := range e.Roots {
 				gaps = append(gaps, gap{path: root, until: e.Zxid})
@@ -39,13 +48,13 @@ func (m *match) declared() (gaps, brackets []gap) {
 			})
 		}
 	}
-	return gaps, brackets
+	return gaps, brackets, unsettled
 }
 
 // accounted: every change is recorded, counted, or in a bracket; where no gap
 // is declared and notifications tell of everything, it is recorded.
 func (m *match) accounted() {
-	gaps, brackets := m.declared()
+	gaps, brackets, unsettled := m.declared()
 	var swept audit.Zxid
 	dead := map[incarnation]bool{}
 	for _, c := range m.truth.Changes {
@@ -67,7 +76,7 @@ func (m *match) accounted() {
 				m.violate(ErrAccounted, "%s", c)
 			}
 		case m.accounts[i] == counted, covered(brackets, c):
-			if !m.truth.OneShot {
+			if !m.truth.OneShot && !covered(unsettled, c) {
 				m.violate(ErrAccounted, "%s has no record of its own, though nothing interrupted the watch", c)
 			}
 		default:

@@ -161,7 +161,7 @@ func TestHints(t *testing.T) {
 			},
 			[]string{
 				"created /r/n at 10 of 10 v0 a0",
-				"data_changed /r/n at 11 of 10 v1",
+				"data_changed /r/n at 11 of 10 v1 a0",
 				"data_changed /r/n at 12 of 10 v2 a0 +z exact",
 			},
 		},
