@@ -15,6 +15,7 @@ type item struct {
 	then  func()            // No observation: it is called when this is first and the recorder has applied what came before.
 	done  bool              // Whether the answer that it waits for has come.
 	known bool              // Told again by a server that is behind: it is not handed over.
+	older bool              // Whether an earlier link told of it: it stands before the gap.
 	bytes int
 
 	unbounded bool // Whether the zxid of the next answer is still to be filled in.

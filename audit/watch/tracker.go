@@ -109,8 +109,11 @@ func (t *tracker) leave(f *follower) {
 	}
 	for _, it := range f.fifo.rest() {
 		// Without an upper bound a change lies behind everything that was
-		// notified: in the gap, or it will be told of again.
-		if f.adopted && f.shots == nil && it.seen.Hint != "" && it.seen.Until != 0 {
+		// notified: in the gap, or it will be told of again. What this link
+		// told lies in the next gap, too, unless its own was settled, and
+		// would be handed over before it.
+		if f.adopted && f.shots == nil && it.seen.Hint != "" && it.seen.Until != 0 && (f.settled || it.older) {
+			it.older = true
 			t.left = append(t.left, it)
 		}
 	}
