@@ -152,7 +152,7 @@ func TestBackoff(t *testing.T) {
 						t.Errorf("behind a connection that was of use: %v", waited)
 					}
 				}
-				l, _ = attempt()
+				attempt()
 				time.Sleep(time.Hour)
 				d.failures = 2 // The next failure ends a round.
 				if _, waited := attempt(); waited == 0 {
