@@ -51,7 +51,7 @@ func TestAuthFile(t *testing.T) {
 		t.Error("a missing file has no credentials")
 	}
 	secret := Credential{"digest", []byte("hush")}
-	if text := fmt.Sprintf("%v %+v %#v %s %q", secret, secret, secret, secret, secret); strings.Contains(text, "hush") || strings.Contains(text, "104") {
+	if text := fmt.Sprintf("%v %+v %#v %s %q", secret, secret, secret, secret, secret); strings.Contains(text, "hush") || strings.Contains(text, "0x68") {
 		t.Errorf("a credential prints as %s", text)
 	}
 }

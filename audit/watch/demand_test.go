@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/go-kit/log"
+	"github.com/go-kit/log/level"
 	"github.com/go-zookeeper/zk"
 
 	"zkwarden/audit"
@@ -63,7 +64,7 @@ func TestDemandedAuthentication(t *testing.T) {
 			ensemble := zktest.Start(t, options)
 			book := &logbook{}
 			c := &traffic{requests: map[int32]int{}}
-			r := record(t, Options{Servers: ensemble.Addrs(), Dial: c.dial, Logger: log.NewLogfmtLogger(book)}, "/")
+			r := record(t, Options{Servers: ensemble.Addrs(), Dial: c.dial, Logger: level.NewFilter(log.NewLogfmtLogger(book), level.AllowInfo())}, "/")
 			r.await("plain word", func() bool { return errors.Is(r.Err(), ErrAuthDemanded) })
 			r.await("third attempt", func() bool { return c.of(opAddWatch) >= 3 })
 			if n := strings.Count(book.String(), "SASL is not spoken here"); n != 1 {

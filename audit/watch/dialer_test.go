@@ -152,6 +152,12 @@ func TestBackoff(t *testing.T) {
 						t.Errorf("behind a connection that was of use: %v", waited)
 					}
 				}
+				attempt()
+				time.Sleep(time.Hour)
+				d.failures = 2 // The next failure ends a round.
+				if _, waited := attempt(); waited == 0 {
+					t.Error("an hour without watches counts as success")
+				}
 				d.failures = 3 // At the end of a round.
 				cancel()
 				if _, err := d.connect("tcp", "server", time.Second); !errors.Is(err, context.Canceled) {

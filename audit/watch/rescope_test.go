@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -58,6 +59,27 @@ func TestRescopeOfALostLink(t *testing.T) {
 	s.link(12)
 	s.expect("no gap", s.handed())
 	s.expect("read", s.asked(), "get /r", "get /new")
+}
+
+// TestRescopeDuringTheFirstWalk: its end says nothing about what was added.
+func TestRescopeDuringTheFirstWalk(t *testing.T) {
+	s := newScene(t, 0, "/r")
+	s.link(9)
+	s.handed()
+	s.asked()
+	s.rescoped("/r", "/new")
+	s.asked()
+	s.server(got(9, "/r", 0, 0))
+	s.expect("handed over", s.handed(), "resync /r found v0", "walked 1 at 9")
+	scope := s.f.scope
+	s.lose()
+	s.tr.scope = scope
+	s.link(9)
+	s.handed()
+	asked := s.asked()
+	if !slices.Contains(asked, "get /new") {
+		t.Errorf("asked %q", asked)
+	}
 }
 
 // TestRescopeLive: with real servers, in both modes, on one connection.

@@ -113,7 +113,7 @@ func TestShots(t *testing.T) {
 		"a lost link keeps nothing": func(s *scene) {
 			s.server(ping(10))
 			s.handed()
-			s.server(notify(0, eventDataChanged, "/r/a"), notify(0, eventDeleted, "/r/a"), ping(12))
+			s.server(notify(0, eventDeleted, "/r/a"), ping(12))
 			s.lose()
 			s.shootingLink(20)
 			s.expect("handed over", s.handed(), "gap (10,20] reconnect")
