@@ -36,6 +36,7 @@ type Place struct {
 	Mark        audit.Zxid      `json:"mark"`        // Everything through it was handed over by the source.
 	Generation  uint64          `json:"generation"`  // See audit.Identity.
 	Fingerprint string          `json:"fingerprint"` // The policy under which content was kept.
+	DigestKey   string          `json:"digest_key"`  // Fingerprint of the key behind its digests.
 	Synced      map[string]bool `json:"synced"`      // The roots whose first sync is complete.
 }
 

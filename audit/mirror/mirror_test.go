@@ -264,7 +264,7 @@ func TestReadsDoNotWaitForACommit(t *testing.T) {
 
 func TestPlaceIsReadable(t *testing.T) {
 	text, err := json.Marshal(Place{Mark: 0x100000002, Synced: map[string]bool{}})
-	want := `{"format":0,"chain":"","seq":0,"mark":"0x100000002","generation":0,"fingerprint":"","synced":{}}`
+	want := `{"format":0,"chain":"","seq":0,"mark":"0x100000002","generation":0,"fingerprint":"","digest_key":"","synced":{}}`
 	if err != nil || string(text) != want {
 		t.Errorf("got %s, %v", text, err)
 	}

@@ -136,14 +136,17 @@ func TestAllow(t *testing.T) {
 		policy     *Policy
 		kept, want *audit.Content
 	}{
-		"nothing stays nothing":            {metadata, nil, nil},
-		"nothing does not become more":     {full, nil, nil},
-		"data are cut down":                {metadata, describe(full, []byte("x")), describe(metadata, []byte("x"))},
-		"null is cut down":                 {metadata, describe(full, nil), describe(metadata, nil)},
-		"metadata do not become data":      {full, describe(metadata, []byte("x")), describe(metadata, []byte("x"))},
-		"metadata stay":                    {metadata, describe(metadata, []byte("x")), describe(metadata, []byte("x"))},
-		"data stay where they may":         {full, describe(full, []byte("x")), describe(full, []byte("x"))},
-		"an unknown member is cut as well": {metadata, &audit.Content{Size: new(1), ACL: []audit.ACL{{ID: "user"}}, Truncated: true}, &audit.Content{Size: new(1)}},
+		"nothing stays nothing":        {metadata, nil, nil},
+		"nothing does not become more": {full, nil, nil},
+		"data are cut down":            {metadata, describe(full, []byte("x")), describe(metadata, []byte("x"))},
+		"null is cut down":             {metadata, describe(full, nil), describe(metadata, nil)},
+		"metadata do not become data":  {full, describe(metadata, []byte("x")), describe(metadata, []byte("x"))},
+		"metadata stay":                {metadata, describe(metadata, []byte("x")), describe(metadata, []byte("x"))},
+		"data stay where they may":     {full, describe(full, []byte("x")), describe(full, []byte("x"))},
+		"the ACL stays": {
+			metadata, &audit.Content{Size: new(1), ACL: []audit.ACL{{ID: "user"}}, ACLMasked: true, Truncated: true},
+			&audit.Content{Size: new(1), ACL: []audit.ACL{{ID: "user"}}, ACLMasked: true},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(test.want, test.policy.Allow(test.policy.rules[0], test.kept)); diff != "" {
@@ -166,12 +169,43 @@ func TestFingerprint(t *testing.T) {
 		"another path":  mustPolicy(t, LevelMetadata, testKey, "/a", "/c"),
 		"fewer paths":   mustPolicy(t, LevelMetadata, testKey, "/a"),
 		"joined paths":  mustPolicy(t, LevelMetadata, testKey, "/a/b"),
-		"another key":   mustPolicy(t, LevelMetadata, []byte("fedcba9876543210"), "/a", "/b"),
 		"another limit": longer,
 	} {
 		if twin, ok := seen[changed.Fingerprint()]; ok {
 			t.Errorf("%s and %s share a fingerprint", name, twin)
 		}
 		seen[changed.Fingerprint()] = name
+	}
+}
+
+func TestKeyFingerprint(t *testing.T) {
+	one, other := mustPolicy(t, LevelMetadata, testKey, "/a"), mustPolicy(t, LevelMetadata, []byte("fedcba9876543210"), "/a")
+	if one.Fingerprint() != other.Fingerprint() {
+		t.Error("the fingerprint of the rules depends on the key")
+	}
+	if one.KeyFingerprint() == other.KeyFingerprint() {
+		t.Error("two keys share a fingerprint")
+	}
+	// printf 'zkwarden digest key' | openssl dgst -sha256 -mac HMAC -macopt key:0123456789abcdef
+	if got, want := one.KeyFingerprint(), "e58be5b8241a674c"; got != want {
+		t.Errorf("KeyFingerprint() = %s, want %s", got, want)
+	}
+}
+
+func TestUndigested(t *testing.T) {
+	p := mustPolicy(t, LevelData, testKey, "/")
+	world := []audit.ACL{{Perms: "r", Scheme: "world", ID: "anyone"}}
+	secret, masked := p.ACL(p.rules[0], append(world, audit.ACL{Perms: "a", Scheme: "digest", ID: "a:x"}))
+	for name, test := range map[string]struct{ kept, want *audit.Content }{
+		"nothing":      {nil, nil},
+		"data":         {describe(p, []byte("x")), &audit.Content{Size: new(1), Data: "x", Encoding: audit.EncodingUTF8}},
+		"a plain ACL":  {&audit.Content{Digest: "d", ACL: world}, &audit.Content{ACL: world}},
+		"a secret ACL": {&audit.Content{Digest: "d", ACL: secret, ACLMasked: masked}, &audit.Content{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, Undigested(test.kept)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
 	}
 }

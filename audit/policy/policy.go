@@ -114,23 +114,43 @@ func (p *Policy) Match(path string) (Rule, bool) {
 // Describe returns what rule allows to record of data; nil data is a znode's
 // null data.
 func (p *Policy) Describe(rule Rule, data []byte) *audit.Content {
-	mac := hmac.New(sha256.New, p.key)
-	mac.Write(data)
-	size := len(data)
-	content := &audit.Content{Size: &size, Digest: hex.EncodeToString(mac.Sum(nil))}
+	content := &audit.Content{Size: new(len(data)), Digest: p.digest(data)}
 	if rule.Level == LevelData {
 		content.Data, content.Encoding, content.Truncated = encode(data, p.maxData)
 	}
 	return content
 }
 
-// Allow cuts content that was recorded under another policy down to what
-// rule allows.
+// digest is lowercase hex HMAC-SHA-256 under the policy's key.
+func (p *Policy) digest(data []byte) string {
+	mac := hmac.New(sha256.New, p.key)
+	mac.Write(data)
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+// Allow cuts content that was recorded under another policy, but the same
+// digest key, down to what rule allows. What was recorded under another key
+// goes through [Undigested] first.
 func (p *Policy) Allow(rule Rule, content *audit.Content) *audit.Content {
 	if content == nil || rule.Level == LevelData {
 		return content
 	}
-	return &audit.Content{Size: content.Size, Digest: content.Digest}
+	return &audit.Content{Size: content.Size, Digest: content.Digest, ACL: content.ACL, ACLMasked: content.ACLMasked}
+}
+
+// Undigested returns content without what only another digest key vouches for:
+// the digest of the data, and an ACL with digests in it. A content without
+// digest says nothing about whether the data changed.
+func Undigested(content *audit.Content) *audit.Content {
+	if content == nil {
+		return nil
+	}
+	bare := *content
+	bare.Digest = ""
+	if slices.ContainsFunc(bare.ACL, digested) {
+		bare.ACL, bare.ACLMasked = nil, false
+	}
+	return &bare
 }
 
 func encode(data []byte, limit int) (text, encoding string, truncated bool) {
@@ -150,12 +170,17 @@ func encode(data []byte, limit int) (text, encoding string, truncated bool) {
 	return base64.StdEncoding.EncodeToString(data), audit.EncodingBase64, truncated
 }
 
-// Fingerprint identifies what the policy allows to keep. State that was kept
-// under another fingerprint must be cut down with Allow.
+// Fingerprint identifies the rules, whatever the digest key. State that was
+// kept under another fingerprint must be cut down with Allow.
 func (p *Policy) Fingerprint() string {
-	mac := hmac.New(sha256.New, p.key)
+	sum := sha256.New()
 	for _, rule := range p.rules {
-		fmt.Fprintf(mac, "%q %q %d\n", rule.Root, rule.Level, p.maxData)
+		fmt.Fprintf(sum, "%q %q %d\n", rule.Root, rule.Level, p.maxData)
 	}
-	return hex.EncodeToString(mac.Sum(nil)[:16])
+	return hex.EncodeToString(sum.Sum(nil)[:16])
 }
+
+// KeyFingerprint identifies the digest key and tells nothing of it: the first
+// 16 hex digits of the HMAC-SHA-256 of "zkwarden digest key" under it. State
+// that was kept under another one must go through [Undigested].
+func (p *Policy) KeyFingerprint() string { return p.digest([]byte("zkwarden digest key"))[:16] }

@@ -158,6 +158,9 @@ func (l *look) reconfigured() bool {
 	if l.Node.Stat.Version != unversioned || l.entry.Version != unversioned {
 		return false
 	}
+	if known := l.entry.Content; known != nil && known.Digest == "" {
+		return l.Node.Stat.Mzxid > l.bracket().After // The key behind the known digest is gone.
+	}
 	return l.entry.Content == nil || l.entry.Content.Digest != l.r.Policy.Describe(l.rule, l.Node.Data).Digest
 }
 

@@ -179,7 +179,8 @@ func (r *Recorder) end(ctx context.Context) error {
 // adoptPolicy cuts the mirror down to what the policy of this run allows, and
 // forgets the roots that it no longer has.
 func (r *Recorder) adoptPolicy() error {
-	if r.place.Fingerprint == r.Policy.Fingerprint() {
+	rotated := r.place.DigestKey != r.Policy.KeyFingerprint()
+	if r.place.Fingerprint == r.Policy.Fingerprint() && !rotated {
 		return nil
 	}
 	for _, path := range append(r.Mirror.Below("/"), "/") {
@@ -192,6 +193,9 @@ func (r *Recorder) adoptPolicy() error {
 			r.Mirror.Delete(path)
 			continue
 		}
+		if rotated {
+			entry.Content = policy.Undigested(entry.Content)
+		}
 		entry.Content = r.Policy.Allow(rule, entry.Content)
 		r.Mirror.Put(path, entry)
 	}
@@ -200,7 +204,7 @@ func (r *Recorder) adoptPolicy() error {
 		synced[root] = r.place.Synced[root]
 	}
 	r.place.Synced = synced
-	r.place.Fingerprint = r.Policy.Fingerprint()
+	r.place.Fingerprint, r.place.DigestKey = r.Policy.Fingerprint(), r.Policy.KeyFingerprint()
 	r.moved = true
 	return nil
 }

@@ -80,7 +80,7 @@ func TestRunEndsWithEverythingDurable(t *testing.T) {
 	place := s.options().Place
 	want2 := mirror.Place{
 		Format: place.Format, Chain: testChain, Seq: 4, Mark: 9, Generation: 1,
-		Fingerprint: s.policy.Fingerprint(), Synced: map[string]bool{"/r": true},
+		Fingerprint: s.policy.Fingerprint(), DigestKey: s.policy.KeyFingerprint(), Synced: map[string]bool{"/r": true},
 	}
 	if diff := cmp.Diff(want2, place); diff != "" {
 		t.Errorf("place (-want +got):\n%s", diff)
