@@ -47,9 +47,10 @@ func (p *Policy) ACL(_ Rule, entries []audit.ACL) (recorded []audit.ACL, masked 
 	return recorded, masked
 }
 
-// digested reports whether an entry may be one whose id ACL has replaced.
+// digested reports whether an entry may be one whose id ACL has replaced: some
+// other id may be as long.
 func digested(e audit.ACL) bool {
-	return e.Scheme == digestScheme || len(e.ID) == hex.EncodedLen(sha256.Size)
+	return len(e.ID) == hex.EncodedLen(sha256.Size)
 }
 
 // maskedByServer reports whether id is "user:x". No hash is that short.

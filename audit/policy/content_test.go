@@ -162,7 +162,7 @@ func TestFingerprint(t *testing.T) {
 		t.Error("the same policy has two fingerprints")
 	}
 	longer := mustPolicy(t, LevelMetadata, testKey, "/a", "/b")
-	longer.maxData++
+	longer.rules[0].maxData++
 	seen := map[string]string{base.Fingerprint(): "the first policy"}
 	for name, changed := range map[string]*Policy{
 		"another level": mustPolicy(t, LevelData, testKey, "/a", "/b"),

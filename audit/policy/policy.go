@@ -1,14 +1,11 @@
 package policy
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
-	"unicode/utf8"
 
 	"zkwarden/audit"
 )
@@ -18,8 +15,9 @@ type Level string
 
 // The levels, each including the one before it.
 const (
+	LevelNone     Level = "none"     // Nothing: it is not even read.
 	LevelMetadata Level = "metadata" // Sizes, counters and keyed digests.
-	LevelData     Level = "data"     // Also the data, up to a limit.
+	LevelData     Level = "data"     // Also the data, redacted and up to a limit.
 )
 
 // DefaultMaxData is how many bytes of data a record holds at most.
@@ -29,20 +27,26 @@ const DefaultMaxData = 4 << 10
 // configuration. It is recorded only where a rule names it.
 const serverTree = "/zookeeper"
 
-// Rule gives a subtree a level.
+// Rule says how much is recorded of the znodes that it matches.
 type Rule struct {
 	Name  string // Written to the records that it matched.
-	Root  string // The znode that it matches, with everything below.
 	Level Level
+
+	globs   []glob
+	maxData int        // At LevelData.
+	redact  *redaction // Nil: nothing is masked.
 }
 
 // Policy is a validated list of rules. It is immutable and safe for
 // concurrent use.
 type Policy struct {
-	rules   []Rule
-	roots   []string
-	key     []byte
-	maxData int
+	rules []Rule
+	roots []string
+	key   []byte
+}
+
+func newPolicy(rules []Rule, key []byte) *Policy {
+	return &Policy{rules: rules, roots: outermost(rules), key: key}
 }
 
 // ForPaths makes the policy of people without a policy file: each path with
@@ -61,113 +65,93 @@ func ForPaths(paths []string, level Level, key []byte) (*Policy, error) {
 			errs = append(errs, err)
 			continue
 		}
-		rules = append(rules, Rule{Name: path, Root: path, Level: level})
+		rules = append(rules, Rule{Name: path, Level: level, globs: []glob{subtree(path)}, maxData: DefaultMaxData})
 	}
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
-	return &Policy{rules: rules, roots: outermost(rules), key: key, maxData: DefaultMaxData}, nil
+	return newPolicy(rules, key), nil
 }
 
-// outermost returns the roots of the rules without those that lie inside
-// another one.
+// outermost returns the roots of what the rules record, without those that lie
+// inside another one.
 func outermost(rules []Rule) []string {
-	var roots []string
+	var all []string
 	for _, rule := range rules {
-		inside := slices.ContainsFunc(rules, func(other Rule) bool {
-			return other.Root != rule.Root && other.matches(rule.Root)
-		})
-		if !inside && !slices.Contains(roots, rule.Root) {
-			roots = append(roots, rule.Root)
+		if rule.Level == LevelNone {
+			continue
+		}
+		for _, g := range rule.globs {
+			if !slices.Contains(all, g.root) {
+				all = append(all, g.root)
+			}
 		}
 	}
-	return roots
-}
-
-func (r Rule) matches(path string) bool {
-	if !audit.Within(path, r.Root) {
-		return false
-	}
-	return !audit.Within(path, serverTree) || audit.Within(r.Root, serverTree)
+	return slices.DeleteFunc(slices.Clone(all), func(root string) bool {
+		return slices.ContainsFunc(all, func(other string) bool {
+			// What watches all of the tree does not show the server's own.
+			return other != root && audit.Within(root, other) && (inServerTree(other) || !inServerTree(root))
+		})
+	})
 }
 
 // Roots returns the outermost subtrees that rules match; it implements
 // [audit.Scope].
 func (p *Policy) Roots() []string { return slices.Clone(p.roots) }
 
-// Wants reports whether a rule matches path; it implements [audit.Scope].
+// Wants reports whether path is recorded; it implements [audit.Scope].
 func (p *Policy) Wants(path string) bool {
 	_, ok := p.Match(path)
 	return ok
 }
 
-// Match returns the rule that decides about path.
+// Leads reports whether something below path may be recorded; it implements
+// [audit.Scope].
+func (p *Policy) Leads(path string) bool {
+	server := inServerTree(path)
+	for i := range p.rules {
+		rule := &p.rules[i]
+		for j := range rule.globs {
+			switch g := &rule.globs[j]; {
+			case rule.Level != LevelNone && g.leads(path, server):
+				return true
+			case rule.Level == LevelNone && g.below && g.matches(path, server):
+				return false
+			}
+		}
+	}
+	return false
+}
+
+// Match returns the rule that decides about path: the first that matches. It
+// is false when that is none, or one of LevelNone.
 func (p *Policy) Match(path string) (Rule, bool) {
-	for _, rule := range p.rules {
-		if rule.matches(path) {
-			return rule, true
+	i := p.match(path)
+	if i < 0 || p.rules[i].Level == LevelNone {
+		return Rule{}, false
+	}
+	return p.rules[i], true
+}
+
+// match returns the index of the rule that decides about path, or -1.
+func (p *Policy) match(path string) int {
+	server := inServerTree(path)
+	for i := range p.rules {
+		if p.rules[i].matching(path, server) != nil {
+			return i
 		}
 	}
-	return Rule{}, false
+	return -1
 }
 
-// Describe returns what rule allows to record of data; nil data is a znode's
-// null data.
-func (p *Policy) Describe(rule Rule, data []byte) *audit.Content {
-	content := &audit.Content{Size: new(len(data)), Digest: p.digest(data)}
-	if rule.Level == LevelData {
-		content.Data, content.Encoding, content.Truncated = encode(data, p.maxData)
-	}
-	return content
-}
-
-// digest is lowercase hex HMAC-SHA-256 under the policy's key.
-func (p *Policy) digest(data []byte) string {
-	mac := hmac.New(sha256.New, p.key)
-	mac.Write(data)
-	return hex.EncodeToString(mac.Sum(nil))
-}
-
-// Allow cuts content that was recorded under another policy, but the same
-// digest key, down to what rule allows. What was recorded under another key
-// goes through [Undigested] first.
-func (p *Policy) Allow(rule Rule, content *audit.Content) *audit.Content {
-	if content == nil || rule.Level == LevelData {
-		return content
-	}
-	return &audit.Content{Size: content.Size, Digest: content.Digest, ACL: content.ACL, ACLMasked: content.ACLMasked}
-}
-
-// Undigested returns content without what only another digest key vouches for:
-// the digest of the data, and an ACL with digests in it. A content without
-// digest says nothing about whether the data changed.
-func Undigested(content *audit.Content) *audit.Content {
-	if content == nil {
-		return nil
-	}
-	bare := *content
-	bare.Digest = ""
-	if slices.ContainsFunc(bare.ACL, digested) {
-		bare.ACL, bare.ACLMasked = nil, false
-	}
-	return &bare
-}
-
-func encode(data []byte, limit int) (text, encoding string, truncated bool) {
-	if data == nil {
-		return "", audit.EncodingNull, false
-	}
-	isText := utf8.Valid(data)
-	if len(data) > limit {
-		data, truncated = data[:limit], true
-		for isText && !utf8.Valid(data) {
-			data = data[:len(data)-1]
+// matching returns the first glob that matches, or nil.
+func (r *Rule) matching(path string, server bool) *glob {
+	for i := range r.globs {
+		if r.globs[i].matches(path, server) {
+			return &r.globs[i]
 		}
 	}
-	if isText {
-		return string(data), audit.EncodingUTF8, truncated
-	}
-	return base64.StdEncoding.EncodeToString(data), audit.EncodingBase64, truncated
+	return nil
 }
 
 // Fingerprint identifies the rules, whatever the digest key. State that was
@@ -175,7 +159,13 @@ func encode(data []byte, limit int) (text, encoding string, truncated bool) {
 func (p *Policy) Fingerprint() string {
 	sum := sha256.New()
 	for _, rule := range p.rules {
-		fmt.Fprintf(sum, "%q %q %d\n", rule.Root, rule.Level, p.maxData)
+		fmt.Fprintf(sum, "%q %q %d\n", rule.Name, rule.Level, rule.maxData)
+		for _, g := range rule.globs {
+			fmt.Fprintf(sum, "%q %t\n", g.text, g.below)
+		}
+		if rule.redact != nil {
+			fmt.Fprintf(sum, "%s\n", rule.redact.spelled())
+		}
 	}
 	return hex.EncodeToString(sum.Sum(nil)[:16])
 }
