@@ -3,6 +3,7 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
@@ -23,12 +24,22 @@ const (
 // glob matches paths. It has no braces: [expand] makes one glob of each
 // alternative, so that each has a root of its own.
 type glob struct {
+	text   string
+	root   string // The innermost znode that holds everything that matches.
+	parts  []part // Of each name in the path; nil where root says it all.
+	below  bool   // Whether it matches root and everything below it.
+	server bool   // Whether it names ZooKeeper's own subtree.
+}
+
+// part is what one name in a path has to be.
+type part struct {
 	text    string
-	root    string   // The innermost znode that holds everything that matches.
-	parts   []string // The components; nil where root says it all.
-	anyFrom int      // The first component that is "**", or len(parts).
-	below   bool     // Whether it matches root and everything below it.
-	server  bool     // Whether it names ZooKeeper's own subtree.
+	literal bool
+	any     bool // "**" stands for any number of names, even none.
+}
+
+func (p part) matches(name string) bool {
+	return p.literal && p.text == name || !p.literal && doublestar.MatchUnvalidated(p.text, name)
 }
 
 // compileGlob returns the globs that text stands for.
@@ -94,19 +105,17 @@ func newGlob(text string) (glob, error) {
 	if !strings.HasPrefix(text, "/") {
 		return glob{}, errors.New("does not begin with /")
 	}
-	g := glob{text: text, parts: strings.Split(text, "/")[1:]}
-	g.anyFrom = len(g.parts)
+	g := glob{text: text}
 	var root strings.Builder
 	literal := true
-	for i, part := range g.parts {
-		if part == "" || part == "." || part == ".." {
-			return glob{}, fmt.Errorf("has the component %q", part)
+	for name := range strings.SplitSeq(text[1:], "/") {
+		if name == "" || name == "." || name == ".." {
+			return glob{}, fmt.Errorf("has the component %q", name)
 		}
-		if part == "**" {
-			g.anyFrom = min(g.anyFrom, i)
-		}
-		if literal = literal && !strings.ContainsAny(part, special); literal {
-			root.WriteString("/" + part)
+		p := part{text: name, literal: !strings.ContainsAny(name, special), any: name == "**"}
+		g.parts = append(g.parts, p)
+		if literal = literal && p.literal; literal {
+			root.WriteString("/" + name)
 		}
 	}
 	g.root = max(root.String(), "/")
@@ -134,7 +143,45 @@ func (g *glob) matches(path string, server bool) bool {
 	if g.parts == nil {
 		return g.below || len(path) == len(g.root)
 	}
-	return doublestar.MatchUnvalidated(g.text, path)
+	return g.matchParts(path)
+}
+
+// matchParts goes through the names of path. It goes back to the last "**"
+// only, which is enough.
+func (g *glob) matchParts(path string) bool {
+	p, star, resume := 0, -1, ""
+	for rest := below(path); rest != ""; {
+		name, behind := next(rest)
+		switch {
+		case p < len(g.parts) && g.parts[p].any:
+			star, resume = p, rest
+			p++
+		case p < len(g.parts) && g.parts[p].matches(name):
+			p, rest = p+1, behind
+		case star >= 0:
+			_, resume = next(resume)
+			p, rest = star+1, resume
+		default:
+			return false
+		}
+	}
+	return !slices.ContainsFunc(g.parts[p:], func(p part) bool { return !p.any })
+}
+
+// below returns what next takes apart.
+func below(path string) string {
+	if path == "/" {
+		return ""
+	}
+	return path
+}
+
+// next returns the first name of a path and what stands behind it.
+func next(path string) (name, behind string) {
+	if i := strings.IndexByte(path[1:], '/'); i >= 0 {
+		return path[1 : i+1], path[i+1:]
+	}
+	return path[1:], ""
 }
 
 // leads reports whether something that lies below path may match.
@@ -147,14 +194,17 @@ func (g *glob) leads(path string, server bool) bool {
 	case g.parts == nil:
 		return g.below
 	}
-	depth := strings.Count(path, "/")
-	if path == "/" {
-		depth = 0
+	rest := below(path)
+	for _, p := range g.parts {
+		if rest == "" || p.any {
+			return true
+		}
+		var name string
+		if name, rest = next(rest); !p.matches(name) {
+			return false
+		}
 	}
-	if depth >= g.anyFrom {
-		return doublestar.MatchUnvalidated("/"+strings.Join(g.parts[:g.anyFrom+1], "/"), path)
-	}
-	return depth < len(g.parts) && (depth == 0 || doublestar.MatchUnvalidated("/"+strings.Join(g.parts[:depth], "/"), path))
+	return false
 }
 
 func inServerTree(path string) bool { return audit.Within(path, serverTree) }
