@@ -17,6 +17,9 @@ import (
 // a hundred times as much memory.
 const maxYAML = 256 << 10
 
+// maxComment is how far a comment is looked at, in bytes, for a key in it.
+const maxComment = 2 * maxKey
+
 // maskYAML masks the values of keys, at any depth, whatever they are. The rest
 // stays as it is, byte for byte, but for what stands between a masked value and
 // the next line. A collection in flow style, {a: b}, is masked whole when a key
@@ -231,7 +234,7 @@ func (y *yamlMasker) commented(text []byte) bool {
 		if c != '#' {
 			continue
 		}
-		line := text[i:]
+		line := text[i:min(len(text), i+maxComment)]
 		if end := bytes.IndexAny(line, lineEnds); end >= 0 {
 			line = line[:end]
 		}
