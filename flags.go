@@ -52,7 +52,6 @@ type flags struct {
 	members         []string // As given.
 	ensembleMembers []collector.Member
 	ensembleTimeout time.Duration
-	level           string
 
 	treeCommand *kingpin.CmdClause
 	tree        cli.TreeOptions
@@ -64,6 +63,7 @@ type flags struct {
 	health        cli.HealthOptions
 
 	checkClause *kingpin.CmdClause
+	explained   []string
 }
 
 func newFlags() *flags {
@@ -122,14 +122,11 @@ func (f *flags) runFlags() {
 		StringVar(&f.run.Web.ConfigFile)
 	c.Flag("web.enable-pprof", "Serve profiles under /debug/pprof/.").BoolVar(&f.run.Web.Pprof)
 	f.auditFlags(c)
-	c.Flag("audit.level", "How much of a znode is recorded: data, or metadata for sizes and keyed digests without content.").
-		Default(string(policy.LevelData)).EnumVar(&f.level, string(policy.LevelData), string(policy.LevelMetadata))
 }
 
 // auditFlags are those of run that check looks at too.
 func (f *flags) auditFlags(c *kingpin.CmdClause) {
-	c.Flag("audit.path", "Record every change of this znode and of everything below it. Repeatable. Nothing is audited without it.").PlaceHolder("PATH").
-		StringsVar(&f.run.Audit.Paths)
+	f.policyFlags(c)
 	c.Flag("audit.dir", "Directory of the journal and of the last known state. It needs a volume of its own.").
 		Default("data/").StringVar(&f.run.Audit.Dir)
 	c.Flag("audit.digest-key-file", "File with the hexadecimal key of content digests; generated in the audit directory by default.").PlaceHolder("FILE").
@@ -209,18 +206,14 @@ func (f *flags) checkCommand(chosen string) error {
 	}
 	switch chosen {
 	case f.runCommand.FullCommand():
-		return f.checkCollector()
+		return errors.Join(f.checkCollector(), f.run.Audit.CheckFlags())
 	case f.treeCommand.FullCommand():
 		if len(f.tree.Path) > 1 {
 			f.tree.Path = strings.TrimSuffix(f.tree.Path, "/")
 		}
 		return audit.ValidatePath(f.tree.Path)
 	case f.checkClause.FullCommand():
-		if len(f.run.Audit.Paths) == 0 {
-			return nil
-		}
-		_, err := policy.ForPaths(f.run.Audit.Paths, policy.LevelData, nil)
-		return err
+		return f.checkPolicyFlags()
 	case f.watchCommand.FullCommand():
 		_, err := policy.ForPaths(f.watch.Paths, policy.LevelData, nil)
 		return err
@@ -250,7 +243,6 @@ func (f *flags) runOptions() app.Options {
 	o.ZooKeeper = app.ZooKeeper{Addresses: f.addresses, TLS: f.dialer().TLS, Timeout: f.timeout}
 	o.Ensemble.Members, o.Ensemble.Timeout = f.ensembleMembers, f.ensembleTimeout
 	o.Audit.Ensemble = f.ensemble
-	o.Audit.Level = policy.Level(f.level)
 	o.Audit.Recorder, _ = os.Hostname() // Without a name the member is empty, which says as much.
 	return o
 }

@@ -89,6 +89,8 @@ func (f *flags) checkFlags() {
 	f.checkClause = c
 	f.askingFlags(c)
 	f.auditFlags(c)
+	c.Flag("path", "Explain, without asking a server, which rule of the policy applies to this znode and what would be recorded of it. Repeatable.").
+		PlaceHolder("PATH").StringsVar(&f.explained)
 }
 
 func (f *flags) checkOptions() cli.CheckOptions {
@@ -98,7 +100,7 @@ func (f *flags) checkOptions() cli.CheckOptions {
 		Members: f.ensembleMembers, EnsembleTimeout: f.ensembleTimeout,
 		StateFile: o.StateFile(), Cons: o.Collector.Cons,
 		Audit: cli.CheckAudit{
-			Ensemble: f.ensemble, Paths: o.Audit.Paths, Dir: o.Audit.Dir, DigestKeyFile: o.Audit.DigestKeyFile, Servers: f.addresses,
+			Ensemble: f.ensemble, Paths: o.Audit.Paths, Policy: f.policyFile(), Dir: o.Audit.Dir, DigestKeyFile: o.Audit.DigestKeyFile, Servers: f.addresses,
 		},
 	}
 }

@@ -46,6 +46,9 @@ var samples = map[string][]string{
 	"web.enable-pprof":                   {"true"},
 	"audit.path":                         {"/a"},
 	"audit.level":                        {"metadata"},
+	"audit.policy-file":                  {"policy.yaml"},
+	"audit.instance":                     {"zk-0"},
+	"path":                               {"/a", "--audit.policy-file=policy.yaml"},
 	"audit.dir":                          {"/var/lib/zkwarden"},
 	"audit.digest-key-file":              {"key"},
 	"sink.webhook.url":                   {"http://127.0.0.1:1/"},
@@ -96,7 +99,7 @@ func parsed(t *testing.T, args ...string) string {
 	}
 	return fmt.Sprintf("%s\n%q %t %+v %s %q %q %q %+v %s\n%+v %q\n%+v\n%+v\n%+v", chosen,
 		f.addresses, f.tls, f.tlsFiles, f.timeout, f.ensemble, f.logLevel, f.logFormat, f.ensembleMembers, f.ensembleTimeout,
-		f.run, f.level, f.tree, f.watch, f.health)
+		f.run, f.explained, f.tree, f.watch, f.health)
 }
 
 func TestEveryFlagHasHelp(t *testing.T) {

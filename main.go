@@ -80,6 +80,9 @@ func ask(ctx context.Context, f *flags, chosen string, stdout, stderr io.Writer)
 	case f.healthCommand.FullCommand():
 		return cli.Health(ctx, f.healthOptions())
 	case f.checkClause.FullCommand():
+		if len(f.explained) > 0 {
+			return cli.Explain(f.explainOptions(), stdout)
+		}
 		return cli.Check(ctx, f.checkOptions(), stdout)
 	}
 	return usageError{fmt.Errorf("unknown command %q", chosen)}

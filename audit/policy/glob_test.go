@@ -70,7 +70,6 @@ func TestRootsOfGlobs(t *testing.T) {
 		"the literal part":        {[]string{"data /a/b*/c"}, "/a"},
 		"each alternative":        {[]string{"data /{a,b/c}/**"}, "/a /b/c"},
 		"nothing for none":        {[]string{"none /a/**", "data /b"}, "/b"},
-		"none at all":             {[]string{"none /a/**"}, ""},
 		"the outermost":           {[]string{"data /a/b/c", "metadata /a/b/*"}, "/a/b"},
 		"the server's own":        {[]string{"data /**", "data /zookeeper/config"}, "/ /zookeeper/config"},
 		"a plain path as a whole": {[]string{"data /", "data /a"}, "/"},

@@ -27,8 +27,12 @@ func (l *loader) policy(n *yaml.Node) {
 	seen := l.mapping(n, "", map[string]field{
 		"rules": func(n *yaml.Node, at string) { l.list(n, at, maxRules, l.rule) },
 	})
-	if len(seen) == 0 && len(l.errs) == 0 {
+	switch {
+	case len(l.errs) > 0:
+	case len(seen) == 0:
 		l.wrong(n, "", "want rules, have nothing")
+	case !slices.ContainsFunc(l.rules, func(r Rule) bool { return r.Level != LevelNone }):
+		l.wrong(seen["rules"], "rules", "every rule has level none, so nothing would be recorded")
 	}
 }
 

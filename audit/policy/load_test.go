@@ -93,6 +93,9 @@ func TestLoadRefuses(t *testing.T) {
 			`:10: rules[8].max_data: want 1 to 1048576 bytes, as a number or as in 16KiB, have "4294967295MiB"`,
 			`:11: rules[9].max_data: want 1 to 1048576 bytes, as a number or as in 16KiB, have ""`,
 		},
+		"none": {
+			`:2: rules: every rule has level none, so nothing would be recorded`,
+		},
 		"never": {
 			`:4: rules[1]: it never matches: rules[0], "all", comes first and matches everything that it is for`,
 		},

@@ -47,7 +47,8 @@ func New(o Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{options: o, registry: registry, dialer: dialer, exporter: exporter, reload: newReloader(registry, exporter.probes.reload)}
+	a := &App{options: o, registry: registry, dialer: dialer, exporter: exporter}
+	a.reload = newReloader(registry, a.readAgain)
 	if a.listener, err = net.Listen("tcp", o.Web.ListenAddress); err != nil {
 		return nil, errors.Join(fmt.Errorf("listen on %s: %w", o.Web.ListenAddress, err), exporter.close())
 	}

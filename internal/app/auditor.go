@@ -14,7 +14,6 @@ import (
 	"zkwarden/audit"
 	"zkwarden/audit/journal"
 	"zkwarden/audit/mirror"
-	"zkwarden/audit/policy"
 	"zkwarden/audit/recorder"
 	"zkwarden/audit/watch"
 	"zkwarden/internal/fourletter"
@@ -36,7 +35,7 @@ const (
 // them.
 type auditor struct {
 	logger  log.Logger
-	policy  *policy.Policy
+	scope   inForce
 	journal *journal.Journal
 	mirror  *mirror.Mirror
 	source  *watch.Source
@@ -66,13 +65,11 @@ func openAuditor(ctx context.Context, o Options, dialer *fourletter.Dialer, reg 
 }
 
 func (a *auditor) open(ctx context.Context, o Options, dialer *fourletter.Dialer, reg prometheus.Registerer) error {
-	key, err := digestKey(o.Audit)
+	current, err := o.Audit.loadPolicy()
 	if err != nil {
 		return err
 	}
-	if a.policy, err = policy.ForPaths(o.Audit.Paths, o.Audit.Level, key); err != nil {
-		return err
-	}
+	a.scope.current.Store(current)
 	var place mirror.Place
 	if a.mirror, place, err = mirror.Open(filepath.Join(o.Audit.Dir, mirrorFile)); err != nil {
 		return err
@@ -80,7 +77,7 @@ func (a *auditor) open(ctx context.Context, o Options, dialer *fourletter.Dialer
 	head, _ := a.journal.Durable()
 	a.record, err = recorder.New(recorder.Options{
 		Ensemble: o.Audit.Ensemble, Recorder: o.Audit.Recorder,
-		Policy: a.policy, Mirror: a.mirror, Place: place,
+		Policy: current, Mirror: a.mirror, Place: place,
 		Journal: a.journal, Chain: a.journal.ChainID(), Head: head,
 		Logger: o.Logger, Registry: reg,
 	})
@@ -101,13 +98,6 @@ func (a *auditor) open(ctx context.Context, o Options, dialer *fourletter.Dialer
 	})
 	a.sinks, err = openSinks(o, a.journal, reg)
 	return err
-}
-
-func digestKey(o Audit) ([]byte, error) {
-	if o.DigestKeyFile != "" {
-		return policy.LoadKey(o.DigestKeyFile)
-	}
-	return policy.LoadOrCreateKey(filepath.Join(o.Dir, digestKeyFile))
 }
 
 // run works until ctx is done or a part of it ends, and then waits until
@@ -152,7 +142,7 @@ func (a *auditor) observe(ctx, observing context.Context, stopObserving context.
 	from := a.record.Place().Mark
 	sourced := make(chan error, 1)
 	go func() {
-		err := a.source.Run(observing, from, a.policy, a.record.Known(), observations)
+		err := a.source.Run(observing, from, &a.scope, a.record.Known(), observations)
 		close(observations)
 		sourced <- err
 	}()

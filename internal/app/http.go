@@ -86,13 +86,15 @@ type overview struct {
 	Scrape   collector.Status
 	Members  collector.EnsembleStatus
 	Audit    *auditOverview
+	Instance string // The hosts that audit, where this one does not.
 	NotReady string
 }
 
 type auditOverview struct {
 	Ensemble  string
 	Paths     []string
-	Level     string
+	Policy    string // Where the rules come from.
+	Print     string // Fingerprint of the policy in force; empty: none is yet.
 	Dir       string
 	Connected string // Empty while connected, else the reason.
 	Znodes    int
@@ -104,18 +106,21 @@ func (a *App) overview() overview {
 	if err := a.Ready(); err != nil {
 		o.NotReady = err.Error()
 	}
-	if !a.options.Audit.enabled() {
+	options := a.options.Audit
+	if !options.enabled() {
+		if options.asked() {
+			o.Instance = options.Instance
+		}
 		return o
 	}
-	o.Audit = &auditOverview{
-		Ensemble: a.options.Audit.Ensemble, Paths: a.options.Audit.Paths, Level: string(a.options.Audit.Level),
-		Dir: a.options.Audit.Dir,
-	}
+	o.Audit = &auditOverview{Ensemble: options.Ensemble, Paths: options.Paths, Policy: options.Source(), Dir: options.Dir}
 	auditor := a.auditor.Load()
 	if auditor == nil {
 		o.Audit.Connected = errOpening.Error()
 		return o
 	}
+	current := auditor.scope.current.Load()
+	o.Audit.Paths, o.Audit.Print = current.Roots(), current.Fingerprint()
 	o.Audit.Znodes = auditor.mirror.Len()
 	o.Audit.Records, _ = auditor.journal.Durable()
 	if err := auditor.source.Err(); err != nil {

@@ -57,12 +57,14 @@ type Web struct {
 	Pprof         bool   // Whether /debug/pprof/ is served.
 }
 
-// Audit configures the auditor; without Paths there is none.
+// Audit configures the auditor; without Paths or PolicyFile there is none.
 type Audit struct {
 	Ensemble      string // Written to every record.
 	Recorder      string // Name of this auditor; the host's.
+	Instance      string // Regular expression; where Recorder as a whole does not match there is no auditor. Empty: everywhere.
 	Paths         []string
-	Level         policy.Level
+	Level         policy.Level // Of Paths; empty: policy.LevelData.
+	PolicyFile    string       // In the place of Paths and Level.
 	Dir           string
 	DigestKeyFile string // Empty: generated in Dir.
 	Webhook       Webhook
@@ -78,10 +80,8 @@ type Webhook struct {
 
 func (w Webhook) enabled() bool { return w.URL != "" }
 
-func (a Audit) enabled() bool { return len(a.Paths) > 0 }
-
 // Validate reports what cannot work whatever the rest of the world does. It
-// reads the web server's configuration and the modules of /probe.
+// reads the web server's configuration, the modules of /probe and the policy.
 func (o *Options) Validate() error {
 	if len(o.ZooKeeper.Addresses) == 0 {
 		return errors.New("no ZooKeeper address is given")
@@ -98,6 +98,9 @@ func (o *Options) Validate() error {
 	if err := o.Probe.validate(o.ZooKeeper.Timeout); err != nil {
 		return err
 	}
+	if err := o.Audit.CheckFlags(); err != nil {
+		return err
+	}
 	if !o.Audit.enabled() {
 		return nil
 	}
@@ -107,7 +110,7 @@ func (o *Options) Validate() error {
 	if o.Audit.Dir == "" {
 		return errors.New("auditing needs --audit.dir")
 	}
-	if _, err := policy.ForPaths(o.Audit.Paths, o.Audit.Level, nil); err != nil {
+	if _, err := o.Audit.Rules(); err != nil {
 		return err
 	}
 	return o.checkWebhook()

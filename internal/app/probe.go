@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"path"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -110,16 +111,23 @@ func newProber(o Options, dialer *fourletter.Dialer, ensemble *collector.Ensembl
 	return p, nil
 }
 
-// reload reads the modules again. Probes under way end as they began; with the
-// targets go their counters and the answers that were kept. An error leaves
-// everything as it is.
+// reload reads the modules and uses them.
 func (p *prober) reload() error {
-	p.reloading.Lock()
-	defer p.reloading.Unlock()
 	read, err := p.told.modules(p.timeout)
 	if err != nil {
 		return err
 	}
+	p.use(read)
+	return nil
+}
+
+// use replaces the modules of the file, unless they are the same. Probes under
+// way end as they began; with the targets go their counters and the answers
+// that were kept.
+func (p *prober) use(read map[string]module) {
+	p.reloading.Lock()
+	defer p.reloading.Unlock()
+	last := p.current.Load()
 	modules := maps.Clone(p.flags)
 	for name, m := range read {
 		if m.tls != nil && m.tls.InsecureSkipVerify {
@@ -127,12 +135,15 @@ func (p *prober) reload() error {
 		}
 		modules[name] = m
 	}
+	if last != nil && reflect.DeepEqual(last.modules, modules) {
+		return
+	}
 	next := &generation{modules: modules}
 	next.targets = newTargets(func(id targetID) (*collector.Collector, error) { return p.open(id.addr, modules[id.module], p.logger) }, p.metrics.dropped)
-	if last := p.current.Swap(next); last != nil {
+	p.current.Store(next)
+	if last != nil {
 		last.targets.close()
 	}
-	return nil
 }
 
 func (p *prober) close() {

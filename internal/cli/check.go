@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"zkwarden/audit/policy"
 	"zkwarden/collector"
 	"zkwarden/internal/fourletter"
 )
@@ -23,10 +24,12 @@ type CheckOptions struct {
 	Audit           CheckAudit
 }
 
-// CheckAudit is what an auditor would be told; without Paths there is none.
+// CheckAudit is what an auditor would be told; without Paths or Policy there is
+// none.
 type CheckAudit struct {
 	Ensemble      string
 	Paths         []string
+	Policy        func() (*policy.Policy, error) // Reads the policy file, in the place of Paths; nil: there is none.
 	Dir           string
 	DigestKeyFile string   // Empty: generated in Dir.
 	Servers       []string // host:port; the session prefers the first.
@@ -67,7 +70,7 @@ func (r *report) all(ctx context.Context, o CheckOptions) error {
 	if o.StateFile != "" {
 		r.stateFile(o.StateFile)
 	}
-	if len(o.Audit.Paths) > 0 {
+	if len(o.Audit.Paths) > 0 || o.Audit.Policy != nil {
 		r.auditor(ctx, o)
 	}
 	return ctx.Err()

@@ -28,7 +28,16 @@ const saslRequired = "-124"
 
 // auditor reports on what an auditor with these options needs.
 func (r *report) auditor(ctx context.Context, o CheckOptions) {
-	r.title("Auditing %s", strings.Join(o.Audit.Paths, ", "))
+	paths := o.Audit.Paths
+	if o.Audit.Policy != nil {
+		r.title("Auditing by a policy file")
+		p := r.policy(o.Audit.Policy)
+		if p == nil {
+			return
+		}
+		paths = p.Roots()
+	}
+	r.title("Auditing %s", strings.Join(paths, ", "))
 	if o.Audit.Ensemble == "" {
 		r.bad("--ensemble.name=NAME", "the ensemble has no name: every record carries it")
 	}
@@ -45,8 +54,8 @@ func (r *report) auditor(ctx context.Context, o CheckOptions) {
 	}
 	defer s.close()
 	r.good("a session can be made")
-	if r.readable(s, o.Audit.Paths) {
-		r.recursiveWatch(ctx, o)
+	if r.readable(s, paths) {
+		r.recursiveWatch(ctx, o, paths)
 	}
 }
 
@@ -117,8 +126,8 @@ func (r *report) readable(s *session, paths []string) bool {
 
 // recursiveWatch reports whether the server takes the watches of an auditor, by
 // starting one that wants nothing of what it sees.
-func (r *report) recursiveWatch(ctx context.Context, o CheckOptions) {
-	err := watchOnce(ctx, o)
+func (r *report) recursiveWatch(ctx context.Context, o CheckOptions, paths []string) {
+	err := watchOnce(ctx, o, paths)
 	switch {
 	case err == nil:
 		r.good("the server takes persistent recursive watches")
@@ -132,8 +141,8 @@ func (r *report) recursiveWatch(ctx context.Context, o CheckOptions) {
 
 // watchOnce sets the watches and returns when the server has confirmed them, or
 // says why not.
-func watchOnce(ctx context.Context, o CheckOptions) error {
-	followed, err := policy.ForPaths(o.Audit.Paths, policy.LevelData, nil)
+func watchOnce(ctx context.Context, o CheckOptions, paths []string) error {
+	followed, err := policy.ForPaths(paths, policy.LevelData, nil)
 	if err != nil {
 		return err
 	}
@@ -184,6 +193,9 @@ func (w watchOnly) Roots() []string { return w }
 
 // Wants reports that no znode is wanted.
 func (watchOnly) Wants(string) bool { return false }
+
+// Leads reports that nothing below is wanted either.
+func (watchOnly) Leads(string) bool { return false }
 
 // nothingKnown is the memory of an auditor that has none.
 type nothingKnown struct{}
