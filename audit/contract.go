@@ -12,9 +12,6 @@ type Scope interface {
 	Roots() []string
 	// Wants reports whether changes of path are recorded.
 	Wants(path string) bool
-	// Leads reports whether something below path may be recorded, so that a
-	// walk goes on there even where path itself is not wanted.
-	Leads(path string) bool
 }
 
 // Known is what is already recorded about the tree, safe to use beside the

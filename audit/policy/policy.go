@@ -105,8 +105,8 @@ func (p *Policy) Wants(path string) bool {
 	return ok
 }
 
-// Leads reports whether something below path may be recorded; it implements
-// [audit.Scope].
+// Leads reports whether something below path may be recorded. A source has to
+// look at such a znode to find what lies below it, even where Wants is false.
 func (p *Policy) Leads(path string) bool {
 	server := inServerTree(path)
 	for i := range p.rules {

@@ -27,11 +27,10 @@ type memory struct {
 
 func (m *memory) Settle(context.Context) error { m.settled++; return nil }
 
-func (m *memory) Walk(path string, depth int) iter.Seq2[string, audit.Stat] {
+func (m *memory) Walk(path string, _ int) iter.Seq2[string, audit.Stat] {
 	return func(yield func(string, audit.Stat) bool) {
 		for _, name := range m.children[path] {
-			tooDeep := depth >= 0 && strings.Count(name, "/") >= depth
-			if !tooDeep && !yield(audit.Child(path, name), audit.Stat{}) {
+			if !yield(audit.Child(path, name), audit.Stat{}) {
 				return
 			}
 		}

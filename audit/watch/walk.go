@@ -2,7 +2,6 @@ package watch
 
 import (
 	"fmt"
-	"strings"
 
 	"zkwarden/audit"
 )
@@ -19,15 +18,9 @@ func (f *follower) startWalk() {
 	f.endWalk()
 }
 
-// walkTo asks for a znode, unless its answer is on the way already. Of one that
-// is only on the way to others it asks no more than the names below it.
+// walkTo asks for a znode, unless its answer is on the way already.
 func (f *follower) walkTo(path string) {
 	if !f.scope.Wants(path) {
-		if f.scope.Leads(path) && !f.listing[path] && followable(path) {
-			f.walk++
-			f.listing[path] = true
-			f.walking = append(f.walking, request{op: opGetChildren2, path: path})
-		}
 		return
 	}
 	st := f.paths[path]
@@ -98,15 +91,10 @@ func (f *follower) listed(fr *frame) error {
 }
 
 // suspect reads the known children that a list does not have. The recorder may
-// lag behind, so the answer decides, not the list. Below a znode that is not
-// wanted there may be others that are not known, and known ones below these.
+// lag behind, so the answer decides, not the list.
 func (f *follower) suspect(parent string, listed []string) {
-	depth := 1
-	if !f.scope.Wants(parent) {
-		depth = -1
-	}
 	var present map[string]bool
-	for path := range f.known.Walk(parent, depth) {
+	for path := range f.known.Walk(parent, 1) {
 		if present == nil {
 			present = make(map[string]bool, len(listed)+1)
 			present[parent] = true
@@ -114,23 +102,10 @@ func (f *follower) suspect(parent string, listed []string) {
 				present[audit.Child(parent, name)] = true
 			}
 		}
-		if !present[childOn(parent, path)] {
+		if !present[path] {
 			f.walkTo(path)
 		}
 	}
-}
-
-// childOn returns the child of parent on the way to path, which lies below it
-// or is parent itself.
-func childOn(parent, path string) string {
-	from := len(audit.Child(parent, ""))
-	if len(path) <= from {
-		return path
-	}
-	if i := strings.IndexByte(path[from:], '/'); i >= 0 {
-		return path[:from+i]
-	}
-	return path
 }
 
 // endWalk marks the end of the walk once every answer is queued.

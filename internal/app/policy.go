@@ -95,11 +95,12 @@ type inForce struct{ current atomic.Pointer[policy.Policy] }
 // Roots returns the subtrees to watch.
 func (s *inForce) Roots() []string { return s.current.Load().Roots() }
 
-// Wants reports whether changes of path are recorded.
-func (s *inForce) Wants(path string) bool { return s.current.Load().Wants(path) }
-
-// Leads reports whether something below path may be recorded.
-func (s *inForce) Leads(path string) bool { return s.current.Load().Leads(path) }
+// Wants reports whether path is looked at: the recorder drops what is only on
+// the way to others.
+func (s *inForce) Wants(path string) bool {
+	p := s.current.Load()
+	return p.Wants(path) || p.Leads(path)
+}
 
 // adopter takes over another policy while it works: the recorder.
 type adopter interface {

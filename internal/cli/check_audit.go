@@ -194,9 +194,6 @@ func (w watchOnly) Roots() []string { return w }
 // Wants reports that no znode is wanted.
 func (watchOnly) Wants(string) bool { return false }
 
-// Leads reports that nothing below is wanted either.
-func (watchOnly) Leads(string) bool { return false }
-
 // nothingKnown is the memory of an auditor that has none.
 type nothingKnown struct{}
 
