@@ -102,6 +102,12 @@ func (s *inForce) Wants(path string) bool {
 	return p.Wants(path) || p.Leads(path)
 }
 
+// same reports whether p is what is in force, under the same key.
+func (s *inForce) same(p *policy.Policy) bool {
+	current := s.current.Load()
+	return current.Fingerprint() == p.Fingerprint() && current.KeyFingerprint() == p.KeyFingerprint()
+}
+
 // adopter takes over another policy while it works: the recorder.
 type adopter interface {
 	Adopt(ctx context.Context, p *policy.Policy) error
@@ -114,8 +120,7 @@ type rescoper interface{ Rescope() }
 // goes first: what the old policy let through is cut down before anything that
 // only the new one lets through is seen.
 func (s *inForce) adopt(record adopter, source rescoper, p *policy.Policy) error {
-	old := s.current.Load()
-	if old.Fingerprint() == p.Fingerprint() && old.KeyFingerprint() == p.KeyFingerprint() {
+	if s.same(p) {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), adoptTimeout)
@@ -159,10 +164,10 @@ func (a *App) policyAgain() (*policy.Policy, error) {
 
 // adopt puts another policy into force.
 func (a *auditor) adopt(p *policy.Policy) error {
-	record, ok := any(a.record).(adopter)
-	source, also := any(a.source).(rescoper)
-	if !ok || !also {
-		return errors.New("SEAM")
+	record, adopts := any(a.record).(adopter)
+	source, rescopes := any(a.source).(rescoper)
+	if !a.scope.same(p) && (!adopts || !rescopes) {
+		return errors.New("adopt policy: the auditor has to be restarted for it")
 	}
 	return a.scope.adopt(record, source, p)
 }
