@@ -156,6 +156,71 @@ func TestAllow(t *testing.T) {
 	}
 }
 
+// TestAllowRedacts: what was kept before a rule masked it is masked now, or
+// dropped where it can't be told any more.
+func TestAllowRedacts(t *testing.T) {
+	open := mustParse(t, "rules: [{name: a, path: /a, level: data, max_data: 30}]")
+	masking := mustParse(t, "rules: [{name: a, path: /a, level: data, max_data: 20, redact: {json_keys: [password], patterns: ['[0-9]{9}']}}]")
+	for name, test := range map[string]struct{ data, want string }{
+		"masked":              {`{"password":"hunter2"}`, `{"password":"***"}`},
+		"masked and cut":      {`{"a":"b","password":1}`, `{"a":"b","password":`},
+		"not understood":      {`password=hunter2`, ""},
+		"cut before":          {`{"a":"` + strings.Repeat("x", 30) + `"}`, ""},
+		"nothing to mask":     {`{"a":1}`, `{"a":1}`},
+		"binary":              {"\xff", ""},
+		"masked by a pattern": {`{"a":123456789}`, `{"a":***}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			kept := describe(open, []byte(test.data))
+			got := masking.Allow(masking.rules[0], kept)
+			want := &audit.Content{Size: kept.Size, Digest: kept.Digest}
+			if test.want != "" {
+				want.Data, want.Encoding, want.Truncated = test.want, audit.EncodingUTF8, strings.HasSuffix(test.want, ":")
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+	patterns := mustParse(t, "rules: [{name: a, path: /a, level: data, redact: {patterns: ['[0-9]{9}']}}]")
+	half := &audit.Content{Data: "123456", Encoding: audit.EncodingUTF8, Truncated: true}
+	if got := patterns.Allow(patterns.rules[0], half); got.Data != "" || got.Encoding != "" || got.Truncated {
+		t.Errorf("half of what a pattern masks is shown: %+v", got)
+	}
+	cut := open.Allow(open.rules[0], &audit.Content{Data: "abc", Encoding: audit.EncodingUTF8, Truncated: true})
+	if !cut.Truncated || cut.Data != "abc" {
+		t.Errorf("what was cut stays cut: %+v", cut)
+	}
+	bytes := open.Allow(open.rules[0], describe(open, []byte("\xff\xfe")))
+	if diff := cmp.Diff(describe(open, []byte("\xff\xfe")), bytes); diff != "" {
+		t.Errorf("binary data (-want +got):\n%s", diff)
+	}
+}
+
+// TestFingerprintOfRules: everything that a file says counts.
+func TestFingerprintOfRules(t *testing.T) {
+	seen := map[string]string{}
+	for _, rules := range []string{
+		"{name: a, path: /a}", "{name: b, path: /a}", "{name: a, path: /a/**}", "{name: a, paths: [/a, /b]}", "{name: a, path: /a, level: data}",
+		"{name: a, path: /a}, {name: b, path: /b, level: none}", "{name: b, path: /b, level: none}, {name: a, path: /a}",
+		"{name: a, path: /a, level: data, max_data: 1}", "{name: a, path: /a, level: data, redact: {json_keys: [a]}}",
+		"{name: a, path: /a, level: data, redact: {json_keys: [b]}}", "{name: a, path: /a, level: data, redact: {yaml_keys: [a]}}",
+		"{name: a, path: /a, level: data, redact: {properties_keys: [a]}}", "{name: a, path: /a, level: data, redact: {patterns: [a]}}",
+	} {
+		print := mustParse(t, "rules: ["+rules+"]").Fingerprint()
+		if twin, ok := seen[print]; ok {
+			t.Errorf("%s and %s share a fingerprint", rules, twin)
+		}
+		seen[print] = rules
+		if again := mustParse(t, "rules: ["+rules+"]").Fingerprint(); again != print {
+			t.Errorf("%s has two fingerprints", rules)
+		}
+	}
+	if len(seen) > 0 && mustParse(t, "rules: [{name: a, path: /a, level: metadata}]").Fingerprint() != mustParse(t, "# Comment.\nrules:\n- path: /a\n  name: a").Fingerprint() {
+		t.Error("the same rules, written otherwise, have another fingerprint")
+	}
+}
+
 func TestFingerprint(t *testing.T) {
 	base := mustPolicy(t, LevelMetadata, testKey, "/a", "/b")
 	if base.Fingerprint() != mustPolicy(t, LevelMetadata, testKey, "/a", "/b").Fingerprint() {

@@ -35,7 +35,6 @@ func (s *jsonScanner) scan(i int) {
 			s.objects = append(s.objects, s.key)
 		case '}', ']':
 			s.objects = s.objects[:len(s.objects)-1]
-			s.key = false
 		case ',':
 			s.key = s.objects[len(s.objects)-1]
 		case '"':

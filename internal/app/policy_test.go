@@ -94,7 +94,7 @@ func TestInstance(t *testing.T) {
 		"this one":            {"zk-0", "zk-0", true},
 		"another":             {"zk-0", "zk-1", false},
 		"not a part":          {"zk-0", "zk-01", false},
-		"alternatives":        {"zk-0|zk-2", "zk-20", false},
+		"alternatives":        {"zk-0|zk-2", "zk-01", false},
 		"an expression":       {"zk-[02](\\..*)?", "zk-2.zk.svc", true},
 		"a host with no name": {"zk-.*", "", false},
 	} {
