@@ -32,7 +32,8 @@ func TestACL(t *testing.T) {
 		"more than may be":     {slices.Repeat([]audit.ACL{entry("ip", "::1")}, 65), slices.Repeat([]audit.ACL{entry("ip", "::1")}, 64), true},
 		"one secret among others": {
 			[]audit.ACL{entry("world", "anyone"), entry("digest", hash)},
-			[]audit.ACL{entry("world", "anyone"), entry("digest", p.digest([]byte(hash)))}, false,
+			[]audit.ACL{entry("world", "anyone"), entry("digest", p.digest([]byte(hash)))},
+			false,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -72,6 +72,7 @@ func TestRootsOfGlobs(t *testing.T) {
 		"nothing for none":        {[]string{"none /a/**", "data /b"}, "/b"},
 		"the outermost":           {[]string{"data /a/b/c", "metadata /a/b/*"}, "/a/b"},
 		"the server's own":        {[]string{"data /**", "data /zookeeper/config"}, "/ /zookeeper/config"},
+		"a plain path and below":  {[]string{"data /a", "data /a/*"}, "/a"},
 		"a plain path as a whole": {[]string{"data /", "data /a"}, "/"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -186,8 +187,9 @@ func naive(globs []glob, path string) bool {
 
 // typical is a policy of twenty rules.
 func typical(t testing.TB) *Policy {
+	t.Helper()
 	rules := []string{"none /kafka/config/users/**", "data /kafka/config/**", "metadata /kafka/brokers/{ids,topics}/**", "data /solr/configs/*/*.json", "data /solr/**/clusterstate.json"}
-	for _, name := range strings.Fields("a b c d e f g h i j k l m n o") {
+	for name := range strings.FieldsSeq("a b c d e f g h i j k l m n o") {
 		rules = append(rules, "data /service/"+name+"/*/config/**")
 	}
 	return rulesFor(t, rules...)
