@@ -113,7 +113,7 @@ func TestInstance(t *testing.T) {
 // On the other hosts the process is an exporter, needs no name of the ensemble
 // and makes no files.
 func TestOtherInstance(t *testing.T) {
-	own := fakeServer(t, replying(leaderAnswers()))
+	own := serveLeader(t)
 	dir := t.TempDir()
 	o := exporterOptions(own)
 	o.Audit = Audit{Paths: []string{"/a"}, Recorder: "zk-1", Instance: "zk-0", Dir: filepath.Join(dir, "audit")}
@@ -160,7 +160,7 @@ func TestValidatePolicy(t *testing.T) {
 
 // While the journal is opened there is no recorder to take a policy over.
 func TestReloadWhileOpening(t *testing.T) {
-	o := exporterOptions(fakeServer(t, replying(leaderAnswers())))
+	o := exporterOptions(serveLeader(t))
 	o.Audit = Audit{Paths: []string{"/a"}, Ensemble: "test", Recorder: "here", Dir: t.TempDir()}
 	app, err := New(o)
 	if err != nil {
@@ -174,7 +174,7 @@ func TestReloadWhileOpening(t *testing.T) {
 
 // Modules that are the same keep the targets that were probed with them.
 func TestReloadOfTheSameModules(t *testing.T) {
-	own := fakeServer(t, replying(leaderAnswers()))
+	own := serveLeader(t)
 	o := exporterOptions(own)
 	o.Probe.ConfigFile = writeModules(t, "modules:\n  m: {tls: {server_name: a}}\n")
 	url := run(t, o)
