@@ -90,7 +90,7 @@ func TestPages(t *testing.T) {
 	o := exporterOptions(fourlettertest.Serve(t, fourlettertest.Say("Zookeeper version: <script>alert(1)</script>-x, built on 1\nMode: follower\n")))
 	url := run(t, o)
 	status, landing := get(t, url)
-	if status != http.StatusOK || !strings.Contains(landing, "no scrape yet") || !strings.Contains(landing, "no <code>--audit.path</code>") {
+	if status != http.StatusOK || !strings.Contains(landing, "no scrape yet") || !strings.Contains(landing, "neither <code>--audit.path</code> nor <code>--audit.policy-file</code>") {
 		t.Errorf("before the first scrape, status %d:\n%s", status, landing)
 	}
 	if _, metrics := get(t, url+"/metrics"); !strings.Contains(metrics, "zookeeper_up 1\n") {

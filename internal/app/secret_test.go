@@ -123,9 +123,9 @@ func TestSecretIsNowhere(t *testing.T) {
 
 // secretWatch plays with an auditor, and looks at everything that it tells.
 type secretWatch struct {
-	t                                        *testing.T
-	conn                                     *zk.Conn
-	dir, stdout, policy, binary, addr, round string
+	t                                 *testing.T
+	conn                              *zk.Conn
+	dir, stdout, policy, binary, addr string
 }
 
 func (w *secretWatch) start() *child {
