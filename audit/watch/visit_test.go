@@ -179,7 +179,7 @@ func TestACLs(t *testing.T) {
 		"read too early, as another answer was waiting": {
 			[]frame{
 				notify(10, eventCreated, "/r/a"), gotStat(10, "/r/a", one), notify(11, eventDataChanged, "/r/a"), gotStat(11, "/r/a", two),
-				gotACL(10, "/r/a", one, "r"), gotACL(11, "/r/a", two, "w"),
+				gotACL(11, "/r/a", one, "r"), gotACL(11, "/r/a", two, "w"),
 			},
 			[]string{"acl /r/a", "acl /r/a"},
 			[]string{"created /r/a 10 found v0 r", "data_changed /r/a 11 found v0 w"},
