@@ -101,7 +101,7 @@ func counterOf(e audit.Event) *int32 {
 }
 
 // find returns the first change, not recorded yet, that e can speak of. Where
-// one transaction made the same change several times, a record without a zxid
+// one transaction began several lives of a znode, a record without a zxid
 // speaks of the last: only that has left anything to be found.
 func (m *match) find(e audit.Event) (found int, ok bool) {
 	after, until := bracket(e)
@@ -109,7 +109,7 @@ func (m *match) find(e audit.Event) (found int, ok bool) {
 	from := sort.Search(len(candidates), func(n int) bool { return m.truth.Changes[candidates[n]].Zxid > after })
 	for _, i := range candidates[from:] {
 		c := m.truth.Changes[i]
-		if c.Zxid > until || ok && c.Zxid != m.truth.Changes[found].Zxid {
+		if c.Zxid > until {
 			break
 		}
 		if m.accounts[i] == recorded {
@@ -119,6 +119,9 @@ func (m *match) find(e audit.Event) (found int, ok bool) {
 			continue
 		}
 		if n := counterOf(e); n != nil && *n != c.Counter {
+			continue
+		}
+		if ok && (c.Czxid != m.truth.Changes[found].Czxid || c.Counter != m.truth.Changes[found].Counter) {
 			continue
 		}
 		found, ok = i, true
