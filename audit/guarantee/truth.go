@@ -2,6 +2,7 @@ package guarantee
 
 import (
 	"errors"
+	"sort"
 
 	"zkwarden/audit"
 )
@@ -48,4 +49,11 @@ type Truth struct {
 	// OneShot says that the records were made by one-shot watches, which count
 	// what happens between two of them.
 	OneShot bool
+}
+
+// Through returns what had happened when zxid was committed.
+func (t Truth) Through(zxid audit.Zxid) Truth {
+	end := sort.Search(len(t.Changes), func(i int) bool { return t.Changes[i].Zxid > zxid })
+	t.Changes = t.Changes[:end]
+	return t
 }

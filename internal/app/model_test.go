@@ -189,7 +189,7 @@ func settleModel(t *testing.T, f *faults, admin *zk.Conn, root string) {
 func judgeModel(t *testing.T, f *faults, root string) {
 	lines := journalLines(t, f.auditor.spec.Dir)
 	events := decodeAll(t, lines)
-	truth := truth(t, f.ensemble, root)
+	truth := truth(t, f.ensemble, root).Through(lastCheckpoint(t, events))
 	foul := guarantee.Check(events, truth)
 	foul = append(foul, guarantee.Resumable(f.auditor.seen, lines)...)
 	if missing := missingFrom(f.hook.received(), lines); missing != "" {
@@ -208,6 +208,18 @@ func judgeModel(t *testing.T, f *faults, root string) {
 	if len(foul) > 0 {
 		keepModel(t, f, truth)
 	}
+}
+
+// lastCheckpoint is where the auditor ended: znodes expire behind it, too.
+func lastCheckpoint(t *testing.T, events []audit.Event) audit.Zxid {
+	t.Helper()
+	for _, e := range slices.Backward(events) {
+		if e.Kind == audit.KindCheckpoint {
+			return e.Zxid
+		}
+	}
+	t.Fatal("there is no checkpoint")
+	return 0
 }
 
 // missingFrom returns the first line that was not received.

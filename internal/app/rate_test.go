@@ -62,7 +62,7 @@ func TestFullSpeed(t *testing.T) {
 	}
 
 	events := decodeAll(t, journalLines(t, filepath.Join(dir, "audit")))
-	truth := truth(t, ensemble, "/fast")
+	truth := truth(t, ensemble, "/fast").Through(lastCheckpoint(t, events))
 	for _, e := range events {
 		if e.Kind == audit.KindGap {
 			t.Errorf("the watch was interrupted: %s", e.Reason)
