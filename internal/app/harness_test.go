@@ -21,6 +21,7 @@ import (
 	"github.com/go-zookeeper/zk"
 
 	"zkwarden/audit"
+	"zkwarden/audit/eventtest"
 	"zkwarden/audit/policy"
 )
 
@@ -185,6 +186,20 @@ func checkLine(t *testing.T, line, prev string, seq uint64) (hash string) {
 		t.Fatalf("record %d has the wrong hash", seq)
 	}
 	return e.Hash
+}
+
+// holdToSchema compares lines with the schema that is published.
+func holdToSchema(t *testing.T, lines []string) {
+	t.Helper()
+	schema, err := eventtest.Published()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range lines {
+		if err := schema.Validate([]byte(line)); err != nil {
+			t.Fatalf("%v in %s", err, line)
+		}
+	}
 }
 
 func changesOf(events []audit.Event) []audit.Event {

@@ -47,6 +47,7 @@ func TestHistory(t *testing.T) {
 			if diff := cmp.Diff(p.stdout.lines, lines); diff != "" {
 				t.Errorf("stdout and journal differ (-stdout +journal):\n%s", diff)
 			}
+			holdToSchema(t, lines)
 			checkHistory(t, decodeAll(t, lines), liveTree(t, admin, "/watched"))
 		})
 	}

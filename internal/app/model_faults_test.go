@@ -2,7 +2,11 @@ package app
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -17,13 +21,15 @@ type faults struct {
 	proxies  []*zktest.Proxy // Between the auditor and each server.
 	auditor  *modelAuditor
 	hook     *hook
+
+	smallDisk bool // Whether the audit directory's disk can be filled.
 }
 
 // next breaks one thing for a while.
 func (f *faults) next() {
 	server := f.ensemble.Servers()[f.rng.IntN(len(f.ensemble.Servers()))]
 	proxy := f.proxies[f.rng.IntN(len(f.proxies))]
-	switch f.rng.IntN(9) {
+	switch f.rng.IntN(10) {
 	case 0:
 		f.t.Log("fault: kill the leader")
 		f.killLeader()
@@ -60,6 +66,46 @@ func (f *faults) next() {
 		f.hook.set(false)
 		f.wait(f.some(2 * time.Second))
 		f.hook.set(true)
+	case 9:
+		f.t.Log("fault: fill the disk")
+		f.fillDisk()
+	}
+}
+
+// modelDisk is an audit directory whose disk can be filled: a small one of its
+// own where the test may mount it.
+func modelDisk(t *testing.T) (dir string, small bool) {
+	dir = t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=256m"); err != nil {
+		t.Logf("no disk is filled, since none can be mounted: %v", err)
+		return dir, false
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir, true
+}
+
+// fillDisk leaves no byte free for a while.
+func (f *faults) fillDisk() {
+	if !f.smallDisk {
+		return
+	}
+	ballast := filepath.Join(f.auditor.spec.Dir, "ballast")
+	file, err := os.Create(ballast)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	for block := make([]byte, 1<<20); len(block) > 0; {
+		if _, err := file.Write(block); err != nil {
+			block = block[:len(block)/2] // The last bytes, too.
+		}
+	}
+	f.wait(f.some(2 * time.Second))
+	if err := errors.Join(file.Close(), os.Remove(ballast)); err != nil {
+		f.t.Fatal(err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -38,7 +39,7 @@ const (
 func TestModel(t *testing.T) {
 	duration, seed := modelSettings(t)
 	t.Logf("%s=%d repeats this run's choices", seedEnv, seed)
-	ensemble := zktest.Start(t, zktest.Options{Servers: 3, Config: map[string]string{"extendedTypesEnabled": "true", "znode.container.checkIntervalMs": "500"}})
+	ensemble := zktest.Start(t, zktest.Options{Servers: 3, Config: modelConfig()})
 	end := time.Now().Add(duration)
 	for round := 0; round == 0 || time.Now().Before(end); round++ {
 		name := fmt.Sprintf("round %d seed %d", round, seed+uint64(round))
@@ -110,10 +111,62 @@ func (a *modelAuditor) stop() {
 
 // modelRoundOf makes one history below root and judges its journal.
 func modelRoundOf(t *testing.T, ensemble *zktest.Ensemble, root string, seed uint64) {
-	rng := rand.New(rand.NewPCG(seed, 0))
 	admin := client(t, ensemble.Addrs()...)
 	mustCreate(t, admin, root, "", 0)
+	f := modelFaults(t, ensemble, root, seed)
+	runModel(f, root, seed, modelRound, f.next)
+	settleModel(t, f, admin, root)
+	f.auditor.stop()
+	judgeModel(t, f, root, 1)
+}
 
+// An ensemble that is wiped begins another history: what is recorded of it is
+// judged like the first, under ids of its own.
+func TestModelOfAWipe(t *testing.T) {
+	_, seed := modelSettings(t)
+	t.Logf("%s=%d repeats this run's choices", seedEnv, seed)
+	ensemble := zktest.Start(t, zktest.Options{Servers: 3, Config: modelConfig()})
+	const root = "/wiped"
+	f := modelFaults(t, ensemble, root, seed)
+	calm := func() { f.wait(time.Second) }
+	first := client(t, ensemble.Addrs()...)
+	mustCreate(t, first, root, "", 0)
+	runModel(f, root, seed, 3*time.Second, calm)
+	settleModel(t, f, first, root)
+
+	for _, server := range ensemble.Servers() {
+		server.Kill()
+		if err := server.Wipe(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for _, server := range ensemble.Servers() {
+		if err := server.Restart(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.settle()
+	second := client(t, ensemble.Addrs()...)
+	mustCreate(t, second, root, "", 0)
+	f.auditor.stdout.await(t, "gap of the wipe", func(e audit.Event) bool {
+		return e.Kind == audit.KindGap && e.Reason == audit.GapHistoryRewritten
+	})
+	runModel(f, root, seed+1, 3*time.Second, calm)
+	settleModel(t, f, second, root)
+	f.auditor.stop()
+	judgeModel(t, f, root, 2)
+}
+
+func modelConfig() map[string]string {
+	return map[string]string{"extendedTypesEnabled": "true", "znode.container.checkIntervalMs": "500"}
+}
+
+// modelFaults starts an auditor of root, with a proxy before each server, a
+// webhook and a disk that can fail.
+func modelFaults(t *testing.T, ensemble *zktest.Ensemble, root string, seed uint64) *faults {
+	rng := rand.New(rand.NewPCG(seed, 0))
 	far := &hook{up: true}
 	endpoint := httptest.NewServer(far)
 	t.Cleanup(endpoint.Close)
@@ -128,18 +181,18 @@ func modelRoundOf(t *testing.T, ensemble *zktest.Ensemble, root string, seed uin
 		f.proxies = append(f.proxies, proxy)
 		addrs = append(addrs, proxy.Addr())
 	}
-	f.auditor = &modelAuditor{t: t, spec: childSpec{Dir: t.TempDir(), Addrs: addrs, Path: root, Webhook: endpoint.URL}}
+	spec := childSpec{Addrs: addrs, Path: root, Webhook: endpoint.URL}
+	spec.Dir, f.smallDisk = modelDisk(t)
+	f.auditor = &modelAuditor{t: t, spec: spec}
 	f.auditor.start()
 	t.Cleanup(func() { _ = f.auditor.cmd.Process.Kill(); _ = f.auditor.cmd.Wait() })
 	f.auditor.stdout.await(t, "first sync", isControl(audit.ControlBaseline))
-
-	runModel(f, root, ensemble.Addrs(), seed)
-	settleModel(t, f, admin, root)
-	judgeModel(t, f, root)
+	return f
 }
 
-// runModel lets writers write and things break for a while.
-func runModel(f *faults, root string, addrs []string, seed uint64) {
+// runModel lets writers write for a while, and next happen all the time.
+func runModel(f *faults, root string, seed uint64, duration time.Duration, next func()) {
+	addrs := f.ensemble.Addrs()
 	stop := make(chan struct{})
 	var writers sync.WaitGroup
 	for n := range 4 {
@@ -157,9 +210,9 @@ func runModel(f *faults, root string, addrs []string, seed uint64) {
 			}
 		}
 	})
-	for end := time.Now().Add(modelRound); time.Now().Before(end); {
+	for end := time.Now().Add(duration); time.Now().Before(end); {
 		f.wait(f.some(time.Second))
-		f.next()
+		next()
 	}
 	close(stop)
 	writers.Wait()
@@ -180,16 +233,19 @@ func settleModel(t *testing.T, f *faults, admin *zk.Conn, root string) {
 		}
 		last = audit.Zxid(stat.Czxid)
 	}
+	now := audit.AtTime(time.Now()).Time() // Checkpoints of an older history do not count.
 	f.auditor.stdout.await(t, "checkpoint behind the last change", func(e audit.Event) bool {
-		return e.Kind == audit.KindCheckpoint && e.Zxid >= last && e.ACLZxid >= last
+		return e.Kind == audit.KindCheckpoint && e.Zxid >= last && e.ACLZxid >= last && !e.Observed.Time().Before(now)
 	})
-	f.auditor.stop()
 }
 
-func judgeModel(t *testing.T, f *faults, root string) {
+// judgeModel judges the records of the last generation, which is that.
+func judgeModel(t *testing.T, f *faults, root string, generation uint64) {
 	lines := journalLines(t, f.auditor.spec.Dir)
-	events := decodeAll(t, lines)
+	holdToSchema(t, lines)
+	events := sinceRewrite(decodeAll(t, lines))
 	truth := truth(t, f.ensemble, root).Through(lastCheckpoint(t, events))
+	truth.Generation = generation
 	foul := guarantee.Check(events, truth)
 	foul = append(foul, guarantee.Resumable(f.auditor.seen, lines)...)
 	if missing := missingFrom(f.hook.received(), lines); missing != "" {
@@ -208,6 +264,16 @@ func judgeModel(t *testing.T, f *faults, root string) {
 	if len(foul) > 0 {
 		keepModel(t, f, truth)
 	}
+}
+
+// sinceRewrite returns the records of the last generation.
+func sinceRewrite(events []audit.Event) []audit.Event {
+	for i, e := range slices.Backward(events) {
+		if e.Kind == audit.KindGap && e.Reason == audit.GapHistoryRewritten {
+			return events[i+1:]
+		}
+	}
+	return events
 }
 
 // lastCheckpoint is where the auditor ended: znodes expire behind it, too.
