@@ -103,7 +103,7 @@ func (f *flags) checkOptions() cli.CheckOptions {
 	return cli.CheckOptions{
 		Addr: f.addresses[0], Dialer: f.dialer(), Timeout: f.timeout,
 		Members: f.ensembleMembers, EnsembleTimeout: f.ensembleTimeout,
-		StateFile: o.StateFile(), Cons: o.Collector.Cons,
+		StateFile: o.StateFile(), AdminServer: o.Ensemble.AdminServer, Cons: o.Collector.Cons,
 		Audit: cli.CheckAudit{
 			Ensemble: f.ensemble, Paths: o.Audit.Paths, Policy: f.policyFile(), Dir: o.Audit.Dir, DigestKeyFile: o.Audit.DigestKeyFile, Servers: f.addresses,
 		},

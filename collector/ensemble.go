@@ -179,9 +179,11 @@ func (e *Ensemble) askAll(ctx context.Context, r *ensembleRound, list memberList
 	asked.Wait()
 }
 
-// consult asks the witness where the members' answers leave open who leads.
+// consult asks the witness where the members' answers leave open who leads, or
+// which of those that serve nobody.
 func (e *Ensemble) consult(ctx context.Context, r *ensembleRound) {
-	if _, silent := r.view().taking(); e.options.Witness == nil || !silent.possible {
+	_, silent := r.view().taking()
+	if open := silent.possible || silent.found && !silent.certain; !open || e.options.Witness == nil {
 		return
 	}
 	who, err := e.options.Witness.Leader(ctx)
@@ -193,7 +195,7 @@ func (e *Ensemble) consult(ctx context.Context, r *ensembleRound) {
 	if who.Self {
 		who.ID = r.list.own(e.options.Addr)
 	}
-	r.hint = hint{known: who.ID >= 0, id: who.ID}
+	r.hint = hint{known: who.ID >= 0, fresh: true, id: who.ID}
 }
 
 func (e *Ensemble) finish(r *ensembleRound) {
@@ -212,7 +214,7 @@ func (e *Ensemble) finish(r *ensembleRound) {
 // remind keeps who was found to lead without serving, for the day when a member
 // that can't be reached would leave it open, and forgets it when another leads.
 func (e *Ensemble) remind(v ensembleView) {
-	if _, silent := v.taking(); silent.found {
+	if _, silent := v.taking(); silent.certain {
 		e.hint = hint{known: true, id: silent.id}
 	} else if v.count(memberView.leads) > 0 {
 		e.hint = hint{}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -89,6 +90,33 @@ func TestEnsembleWitness(t *testing.T) {
 				t.Errorf("asked %d times", w.asked)
 			}
 		})
+	}
+}
+
+// Of two that serve nobody only one leads. Which of them the AdminServer knows;
+// what it said once is no proof against the one that leads now.
+func TestEnsembleWitnessPicksOne(t *testing.T) {
+	all := servers{"zk-1:2181": says("follower", "0x1"), "zk-2:2181": says("", ""), "zk-3:2181": says("", "")}
+	w := &witness{who: Leadership{ID: 3}}
+	e := startEnsemble(t, EnsembleOptions{Client: all, Members: numbered(3), Witness: w})
+	picked := func() (ids []int64) {
+		wants(t, pageOfEnsemble(t, e), "leaders 1", "leaders_not_serving 1", "quorum 1", "voters_serving 1")
+		for _, m := range e.LastRound().Members {
+			if m.SilentLeader {
+				ids = append(ids, m.ID)
+			}
+			if sure := strings.Contains(m.Advice, "nothing is wrong"); sure != m.SilentLeader {
+				t.Errorf("member %d: %s", m.ID, m.Advice)
+			}
+		}
+		return ids
+	}
+	if got := picked(); !slices.Equal(got, []int64{3}) {
+		t.Errorf("members %v lead, want 3", got)
+	}
+	w.who, w.err = Leadership{}, errors.New("refused")
+	if got := picked(); got != nil {
+		t.Errorf("members %v lead, and nobody says so", got)
 	}
 }
 

@@ -39,6 +39,7 @@ type ensembleView struct {
 // hint is who leads, as somebody else says than the leader.
 type hint struct {
 	known bool
+	fresh bool // It was said in this round.
 	id    int64
 }
 
@@ -63,7 +64,7 @@ func (m memberView) unheard() bool { return m.votes() && !m.up }
 // those of a server without quorum.
 type silence struct {
 	found    bool  // There is one.
-	proven   bool  // By the others' answers alone.
+	certain  bool  // Which of the members it is.
 	id       int64 // Of the leader, or of any of those that can't be told apart.
 	possible bool  // There may be one, or else the leader is among those that said nothing.
 }
@@ -83,13 +84,15 @@ func (v ensembleView) silent(taking map[int64]bool) silence {
 			candidates = append(candidates, m.ID)
 		}
 	}
+	named := v.hint.known && slices.Contains(candidates, v.hint.id)
+	certain := len(candidates) == 1 || v.hint.fresh
 	switch {
 	case len(candidates) == 0:
 		return silence{}
+	case named:
+		return silence{found: true, certain: certain, id: v.hint.id}
 	case v.count(memberView.unheard) == 0:
-		return silence{found: true, proven: true, id: candidates[0]}
-	case v.hint.known && slices.Contains(candidates, v.hint.id):
-		return silence{found: true, id: v.hint.id}
+		return silence{found: true, certain: len(candidates) == 1, id: candidates[0]}
 	}
 	return silence{possible: true}
 }
@@ -224,6 +227,10 @@ type MemberStatus struct {
 	Took   time.Duration
 	Detail string // What went wrong; empty: nothing.
 	Advice string // What to change, in plain words; empty: nothing.
+
+	// SilentLeader is set for the one that leads and serves no clients, where it
+	// can be told from those in trouble.
+	SilentLeader bool
 }
 
 // LastRound returns what the last round found. It asks nobody.
@@ -257,15 +264,17 @@ func (v ensembleView) status() EnsembleStatus {
 	if h.bounded() {
 		s.Tolerable = h.tolerable
 	}
+	_, silent := v.taking()
 	for _, m := range v.members {
 		status := MemberStatus{Member: m.Member, State: m.state, Took: m.took}
+		status.SilentLeader = silent.certain && m.ID == silent.id
 		if m.hasZxid {
 			status.Zxid = "0x" + strconv.FormatUint(m.zxid, 16)
 		}
 		if m.err != nil {
 			status.Detail = m.err.Error()
 			reason, _ := fourletter.ReasonOf(m.err)
-			status.Advice = v.memberAdvice(m, reason, h)
+			status.Advice = v.memberAdvice(m, reason, silent)
 		}
 		if m.Addr == "" {
 			status.Detail = "its client address is not known"
@@ -278,12 +287,14 @@ func (v ensembleView) status() EnsembleStatus {
 }
 
 // memberAdvice says what to change when a member doesn't answer.
-func (v ensembleView) memberAdvice(m memberView, reason fourletter.Reason, h health) string {
+func (v ensembleView) memberAdvice(m memberView, reason fourletter.Reason, silent silence) string {
 	switch {
 	case m.Guessed && m.state == Unknown:
 		return "The address is a guess: zoo.cfg names no client address of this member, so it is taken to use the same port. " +
 			"Add --ensemble.member=" + strconv.FormatInt(m.ID, 10) + "=HOST:PORT if it doesn't."
-	case reason == fourletter.NotServing && h.silentLeaders > 0:
+	case silent.certain && m.ID == silent.id:
+		return silentAdvice
+	case reason == fourletter.NotServing && silent.found && !silent.certain:
 		return "The others are served by a leader that serves no clients itself (leaderServes=no), and this may be it."
 	}
 	a := addressee{member: m.ID, words: []fourletter.Word{fourletter.Srvr}}
@@ -301,6 +312,8 @@ func listAdvice(list memberList) string {
 		return "Add conf to 4lw.commands.whitelist in zoo.cfg and restart the server, or give every member as --ensemble.member=ID=HOST:PORT."
 	case errors.Is(list.problem, errNoMembership):
 		return "ZooKeeper before 3.5, a server in read-only mode, and ClickHouse Keeper don't list the ensemble: give every member as --ensemble.member=ID=HOST:PORT."
+	case list.source == FromFlags:
+		return "Until the server serves, the members of --ensemble.member are used, all as voters."
 	case list.known():
 		return "The last known members are used."
 	}

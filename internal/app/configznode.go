@@ -19,19 +19,19 @@ const (
 	maxConfig     = 2 << 20 // Bytes of an answer: more than jute.maxbuffer lets a znode hold.
 )
 
-// configZnode reads the list of members from one server, for which it opens a
+// ConfigZnode reads the list of members from one server, for which it opens a
 // session each time.
-type configZnode struct {
-	addr   string
-	dialer *fourletter.Dialer
+type ConfigZnode struct {
+	Addr   string // host:port.
+	Dialer *fourletter.Dialer
 }
 
 // ReadConfig returns what the znode holds.
-func (c configZnode) ReadConfig(ctx context.Context) ([]byte, error) {
-	conn, events, err := zk.Connect([]string{c.addr}, configSession,
-		zk.WithHostProvider(&watch.InOrder{Servers: []string{c.addr}}),
+func (c ConfigZnode) ReadConfig(ctx context.Context) ([]byte, error) {
+	conn, events, err := zk.Connect([]string{c.Addr}, configSession,
+		zk.WithHostProvider(&watch.InOrder{Servers: []string{c.Addr}}),
 		zk.WithDialer(func(network, addr string, _ time.Duration) (net.Conn, error) {
-			socket, err := c.dialer.DialContext(ctx, network, addr)
+			socket, err := c.Dialer.DialContext(ctx, network, addr)
 			if err != nil {
 				return nil, err
 			}
@@ -41,7 +41,7 @@ func (c configZnode) ReadConfig(ctx context.Context) ([]byte, error) {
 		}),
 		zk.WithMaxBufferSize(maxConfig), zk.WithLogger(noLog{}), zk.WithLogInfo(false))
 	if err != nil {
-		return nil, fmt.Errorf("connect to ZooKeeper at %s: %w", c.addr, err)
+		return nil, fmt.Errorf("connect to ZooKeeper at %s: %w", c.Addr, err)
 	}
 	stop := context.AfterFunc(ctx, conn.Close)
 	defer func() {
@@ -57,7 +57,7 @@ func (c configZnode) ReadConfig(ctx context.Context) ([]byte, error) {
 		err = ctx.Err()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read %s from %s: %w", configPath, c.addr, err)
+		return nil, fmt.Errorf("read %s from %s: %w", configPath, c.Addr, err)
 	}
 	return data, nil
 }

@@ -50,7 +50,7 @@ func TestConfigOfAnythingElse(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 			defer cancel()
 			begin := time.Now()
-			if got, err := (configZnode{addr, &fourletter.Dialer{}}).ReadConfig(ctx); err == nil {
+			if got, err := (ConfigZnode{addr, &fourletter.Dialer{}}).ReadConfig(ctx); err == nil {
 				t.Errorf("read %q", got)
 			}
 			if took := time.Since(begin); took > 3*time.Second {

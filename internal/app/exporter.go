@@ -60,7 +60,7 @@ func newExporter(o Options, dialer *fourletter.Dialer, reg prometheus.Registerer
 	e.ensemble, err = collector.NewEnsemble(collector.EnsembleOptions{
 		Addr: scrape.Addr, Client: asker, Secure: dialer.TLS != nil,
 		Timeout: o.Ensemble.Timeout, Members: o.Ensemble.Members, StateFile: o.StateFile(), Logger: o.Logger,
-		Witness: scrape.Witness, Config: configZnode{scrape.Addr, dialer},
+		Witness: scrape.Witness, Config: ConfigZnode{scrape.Addr, dialer},
 	})
 	if err != nil {
 		return nil, errors.Join(err, e.server.Close())

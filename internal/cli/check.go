@@ -20,6 +20,7 @@ type CheckOptions struct {
 	Members         []collector.Member
 	EnsembleTimeout time.Duration
 	StateFile       string // Of the members; empty: there is none.
+	AdminServer     string // Where the server's AdminServer answers, as of collector.NewAdminServer.
 	Cons            bool   // Whether the exporter would ask for cons.
 	Audit           CheckAudit
 }
@@ -57,11 +58,15 @@ func Check(ctx context.Context, o CheckOptions, out io.Writer) error {
 }
 
 func (r *report) all(ctx context.Context, o CheckOptions) error {
-	server, err := lookAtServer(ctx, o)
+	witness, err := collector.NewAdminServer(o.AdminServer, o.Addr)
 	if err != nil {
 		return err
 	}
-	ensemble, err := lookAtEnsemble(ctx, o)
+	server, err := lookAtServer(ctx, o, witness)
+	if err != nil {
+		return err
+	}
+	ensemble, err := lookAtEnsemble(ctx, o, witness)
 	if err != nil {
 		return err
 	}
@@ -77,21 +82,17 @@ func (r *report) all(ctx context.Context, o CheckOptions) error {
 }
 
 // leadsInSilence tells whether the server is the leader that serves no clients
-// (leaderServes=no), whose words are those of a server without quorum.
+// (leaderServes=no), whose words are those of a server without quorum: its
+// AdminServer says so, or it is the only one of the members that it can be.
 func leadsInSilence(server collector.Status, ensemble collector.EnsembleStatus) bool {
-	return server.State == collector.NotServing && silentLeaderKnown(ensemble)
-}
-
-// silentLeaderKnown tells whether there is a leader that serves no clients, and
-// which of the members it is: the only one that is up and serves nobody.
-func silentLeaderKnown(ensemble collector.EnsembleStatus) bool {
-	silent := 0
+	idle, leads := 0, false
 	for _, m := range ensemble.Members {
 		if m.State == collector.NotServing {
-			silent++
+			idle++
+			leads = m.SilentLeader
 		}
 	}
-	return ensemble.SilentLeader && silent == 1
+	return server.SilentLeader || server.State == collector.NotServing && idle == 1 && leads
 }
 
 // report is what Check prints. What servers say is escaped.

@@ -6,17 +6,20 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 
 	"github.com/go-kit/log"
 
 	"zkwarden/collector"
+	"zkwarden/internal/app"
 	"zkwarden/internal/fourletter"
 )
 
-func lookAtEnsemble(ctx context.Context, o CheckOptions) (collector.EnsembleStatus, error) {
+func lookAtEnsemble(ctx context.Context, o CheckOptions, witness collector.Witness) (collector.EnsembleStatus, error) {
 	e, err := collector.NewEnsemble(collector.EnsembleOptions{
 		Addr: o.Addr, Client: &fourletter.Client{Dialer: o.Dialer.ForMembers()}, Secure: o.Dialer.TLS != nil,
 		Timeout: o.EnsembleTimeout, Members: o.Members, Logger: log.NewNopLogger(),
+		Witness: witness, Config: app.ConfigZnode{Addr: o.Addr, Dialer: o.Dialer},
 	})
 	if err != nil {
 		return collector.EnsembleStatus{}, err
@@ -37,16 +40,24 @@ func (r *report) ensemble(status collector.EnsembleStatus) {
 	r.title("Ensemble, as seen from here")
 	r.list(status)
 	for _, member := range status.Members {
-		r.member(member, status)
+		r.member(member)
 	}
 	r.quorum(status)
 }
 
 // list reports where the members come from.
 func (r *report) list(status collector.EnsembleStatus) {
+	listed := 0
+	for _, m := range status.Members {
+		if !m.Unlisted {
+			listed++
+		}
+	}
 	switch {
+	case status.Source == collector.FromZnode:
+		r.good("members: %d, as /zookeeper/config lists them, for conf is not whitelisted", listed)
 	case status.Problem == "":
-		r.good("the server lists %d members", len(status.Members))
+		r.good("members: %d, as the server lists them", listed)
 	case len(status.Members) == 0:
 		r.bad(status.Advice, "the members are not known: %s", status.Problem)
 	default:
@@ -54,7 +65,7 @@ func (r *report) list(status collector.EnsembleStatus) {
 	}
 }
 
-func (r *report) member(m collector.MemberStatus, status collector.EnsembleStatus) {
+func (r *report) member(m collector.MemberStatus) {
 	role := string(m.State)
 	if m.Observer {
 		role += ", no vote"
@@ -62,11 +73,11 @@ func (r *report) member(m collector.MemberStatus, status collector.EnsembleStatu
 	switch {
 	case m.Addr == "":
 		r.bad(m.Advice, "member %d: %s", m.ID, m.Detail)
-	case m.Detail != "" && m.State == collector.NotServing && silentLeaderKnown(status):
-		r.note("", "member %d at %s serves no clients: %s", m.ID, m.Addr, m.Advice)
+	case m.SilentLeader:
+		r.note("", "member %d at %s leads and serves no clients (leaderServes=no)", m.ID, m.Addr)
 	case m.Detail != "":
 		r.bad(m.Advice, "member %d at %s: %s", m.ID, m.Addr, m.Detail)
-	case status.Source == collector.FromServer && !m.Observer && m.Weight == 0:
+	case !m.Observer && m.Weight == 0:
 		r.note("drop it from --ensemble.member if it isn't meant, or look at the weights in zoo.cfg",
 			"member %d at %s has no vote in the ensemble of this server", m.ID, m.Addr)
 	case m.Guessed:
@@ -84,8 +95,11 @@ func (r *report) quorum(status collector.EnsembleStatus) {
 		r.bad("wait for a few ticks and check again: an old leader steps down by itself", "%d members lead", status.Leaders)
 	case status.Quorum == "no":
 		r.bad("start members until a majority of the voters is up", "no quorum: %d of %d voters serve", status.Serving, status.Voters)
-	case status.Quorum == "unknown":
+	case status.Quorum == "unknown" && slices.ContainsFunc(status.Members, func(m collector.MemberStatus) bool { return m.Addr == "" }):
 		r.note("", "whether there is a quorum can't be told without the addresses that are missing")
+	case status.Quorum == "unknown":
+		r.note("let --collector.adminserver name the AdminServer, which knows who leads",
+			"whether there is a quorum can't be told: a voter that can't be reached may lead, or one that serves no clients (leaderServes=no)")
 	case status.Voters > 2 && status.Tolerable == 0:
 		r.note("start the members that are down", "quorum, but no voter more may fail")
 	case status.Tolerable > 0:

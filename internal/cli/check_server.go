@@ -21,11 +21,11 @@ type serverLook struct {
 	cons       error // Why cons is not answered, where the exporter would not ask it.
 }
 
-func lookAtServer(ctx context.Context, o CheckOptions) (serverLook, error) {
+func lookAtServer(ctx context.Context, o CheckOptions, witness collector.Witness) (serverLook, error) {
 	look := serverLook{handshakes: collector.NewHandshakes(o.Dialer)}
 	client := &fourletter.Client{Dialer: look.handshakes}
 	c, err := collector.New(collector.Options{
-		Addr: o.Addr, Client: client, Timeout: o.Timeout, Logger: log.NewNopLogger(), Cons: o.Cons,
+		Addr: o.Addr, Client: client, Timeout: o.Timeout, Logger: log.NewNopLogger(), Cons: o.Cons, Witness: witness,
 	})
 	if err != nil {
 		return look, err

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -50,7 +51,7 @@ func TestLiveCheck(t *testing.T) {
 		if failure != "" || strings.Contains(report, "WRONG") || strings.Contains(report, "note") || strings.Contains(report, "Auditing") {
 			t.Errorf("%s\n%s", failure, report)
 		}
-		expect(t, report, "ok     answers: ZooKeeper "+zktest.Default, "answered: mntr, srvr", "the server lists 4 members",
+		expect(t, report, "ok     answers: ZooKeeper "+zktest.Default, "answered: mntr, srvr", "members: 4, as the server lists them",
 			"member 4 at "+ensemble.Server(4).Addr()+": observer, no vote", "quorum: 3 of 3 voters serve, 1 more can fail")
 	})
 	t.Run("one host, no client addresses", func(t *testing.T) {
@@ -67,15 +68,24 @@ func TestLiveCheck(t *testing.T) {
 		expect(t, report, "note   member 9 at "+own+" has no vote in the ensemble of this server", "fix: drop it from --ensemble.member")
 	})
 	t.Run("members killed", func(t *testing.T) {
-		ensemble.Server(2).Kill()
+		leader, err := ensemble.Leader(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		// A follower first, for whom nobody is elected.
+		first, second := ensemble.Server(2), ensemble.Server(3)
+		if first.ID() == leader.ID() {
+			first, second = second, first
+		}
+		first.Kill()
 		report, failure := checked(t, CheckOptions{Addr: own, Members: membersOf(ensemble)})
 		expect(t, failure, "one thing would not work")
-		expect(t, report, "WRONG  member 2 at", "connection refused", "note   quorum, but no voter more may fail",
-			"start ZooKeeper, open its client port in the firewall, or give the member's client port as --ensemble.member=2=HOST:PORT.")
+		expect(t, report, fmt.Sprintf("WRONG  member %d at", first.ID()), "connection refused", "note   quorum, but no voter more may fail",
+			fmt.Sprintf("start ZooKeeper, open its client port in the firewall, or give the member's client port as --ensemble.member=%d=HOST:PORT.", first.ID()))
 		if strings.Contains(report, "--zookeeper.address") {
 			t.Errorf("one's own address is blamed:\n%s", report)
 		}
-		ensemble.Server(3).Kill()
+		second.Kill()
 		report, failure = checked(t, CheckOptions{Addr: own, Members: membersOf(ensemble)})
 		expect(t, failure, "things would not work")
 		expect(t, report, "WRONG  no quorum", "fix: start members until a majority of the voters is up")
@@ -85,11 +95,11 @@ func TestLiveCheck(t *testing.T) {
 func TestLiveCheckWhitelist(t *testing.T) {
 	ensemble := zktest.Start(t, zktest.Options{Config: map[string]string{"4lw.commands.whitelist": "srvr"}})
 	report, failure := checked(t, CheckOptions{Addr: ensemble.Server(1).Addr()})
-	expect(t, failure, "things would not work")
-	expect(t, report, "ok     answered: srvr", "mntr, conf, isro, wchs, dirs, envi: not_whitelisted", "WRONG  the members are not known",
+	expect(t, failure, "one thing would not work")
+	expect(t, report, "ok     answered: srvr", "mntr, conf, isro, wchs, dirs, envi: not_whitelisted", "members: 1, as /zookeeper/config lists them",
 		"restart the server: 4lw.commands.whitelist=mntr,srvr,ruok,conf,isro,wchs,dirs,envi\n", "note   cons: not_whitelisted")
 	report, failure = checked(t, CheckOptions{Addr: ensemble.Server(1).Addr(), Cons: true})
-	expect(t, failure, "things would not work")
+	expect(t, failure, "one thing would not work")
 	expect(t, report, "dirs, envi, cons: not_whitelisted", "4lw.commands.whitelist=mntr,srvr,ruok,conf,isro,wchs,dirs,envi,cons\n")
 }
 
@@ -173,11 +183,60 @@ func TestLiveCheckLeaderServesNo(t *testing.T) {
 	expect(t, report, "WRONG  mntr, srvr: not_serving")
 }
 
-// Two members that are up and serve nobody can't both be the leader with
-// leaderServes=no: one of them is in trouble.
+// Where a member can't be reached, only an AdminServer tells a leader that serves
+// no clients from a server without quorum.
+func TestLiveCheckAdminServer(t *testing.T) {
+	ensemble := zktest.Start(t, zktest.Options{Servers: 3, Admin: true, Config: map[string]string{"leaderServes": "no"}})
+	leader, err := ensemble.Leader(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	followers, err := ensemble.Followers(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Jetty takes its time for the first answer on a busy machine.
+	check := func(at *zktest.Server, adminServer string, await string) (report, failure string) {
+		for deadline := time.Now().Add(time.Minute); ; {
+			report, failure = checked(t, CheckOptions{Addr: at.Addr(), Members: membersOf(ensemble), AdminServer: adminServer})
+			if strings.Contains(report, await) {
+				return report, failure
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("no %q: %s\n%s", await, failure, report)
+			}
+		}
+	}
+	url := func(s *zktest.Server) string { return "http://" + s.AdminAddr() }
+	const leads = "note   it leads and serves no clients (leaderServes=no)"
+
+	if report, failure := check(leader, url(leader), leads); failure != "" {
+		t.Errorf("%s\n%s", failure, report)
+	}
+	followers[0].Kill()
+	report, failure := check(leader, url(leader), leads)
+	expect(t, failure, "one thing would not work") // The member that is dead.
+	expect(t, report, "leads and serves no clients", "note   quorum, but no voter more may fail")
+	member := fmt.Sprintf("note   member %d at %s leads and serves no clients", leader.ID(), leader.Addr())
+	report, _ = check(followers[1], url(followers[1]), member)
+	expect(t, report, "note   quorum, but no voter more may fail")
+	report, _ = check(leader, collector.AdminServerOff, "WRONG  mntr, srvr: not_serving")
+	if strings.Contains(report, "WRONG  no quorum") || strings.Contains(report, "leads and serves") {
+		t.Errorf("what nobody can know is said:\n%s", report)
+	}
+	expect(t, report, "whether there is a quorum can't be told: a voter that can't be reached may lead", "the members of --ensemble.member are used")
+	followers[1].Kill()
+	// For a moment the leader believes that it still leads.
+	report, _ = check(leader, url(leader), "WRONG  mntr, srvr: not_serving")
+	expect(t, report, "WRONG  no quorum")
+}
+
+// A member that serves nobody is the leader, or it is in trouble.
 func TestSilentLeaderIsOneMember(t *testing.T) {
 	member := func(id int64, state collector.State) collector.MemberStatus {
-		return collector.MemberStatus{Member: collector.Member{ID: id, Addr: "zk:2181"}, State: state, Detail: "it says that it serves nobody"}
+		return collector.MemberStatus{
+			Member: collector.Member{ID: id, Addr: "zk:2181", Weight: 1}, State: state, Detail: "it says that it serves nobody", SilentLeader: id == 2,
+		}
 	}
 	status := collector.EnsembleStatus{SilentLeader: true, Members: []collector.MemberStatus{
 		member(1, collector.Follower), member(2, collector.NotServing), member(3, collector.Follower),
@@ -190,9 +249,14 @@ func TestSilentLeaderIsOneMember(t *testing.T) {
 	if leadsInSilence(own, status) {
 		t.Error("one of two is taken for the leader")
 	}
-	r := &report{}
-	r.member(status.Members[1], status)
-	if r.wrong != 1 {
-		t.Errorf("a member that may be in trouble is no trouble:\n%s", &r.text)
+	own.SilentLeader = true
+	if !leadsInSilence(own, status) || !leadsInSilence(own, collector.EnsembleStatus{}) {
+		t.Error("the AdminServer is not believed")
+	}
+	for i, want := range map[int]int{1: 0, 3: 1} {
+		r := &report{}
+		if r.member(status.Members[i]); r.wrong != want {
+			t.Errorf("member %d: %d wrong, want %d:\n%s", i+1, r.wrong, want, &r.text)
+		}
 	}
 }
