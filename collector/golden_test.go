@@ -14,7 +14,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
-	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
@@ -129,14 +128,10 @@ func lint(t testing.TB, c *Collector) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// promtool check metrics does this with the text of a page.
-	more, err := promlint.New(strings.NewReader(get(t, c, ""))).Lint()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range append(problems, more...) {
+	for _, p := range problems {
 		t.Errorf("%s: %s", p.Metric, p.Text)
 	}
+	promtool(t, raw(t, c, ""), "check", "metrics")
 }
 
 func gatherer(t testing.TB, c *Collector) prometheus.Gatherer {

@@ -11,6 +11,7 @@ import (
 	"github.com/go-kit/log"
 
 	"zkwarden/internal/fourletter"
+	"zkwarden/internal/zktest"
 )
 
 // startSidecar runs a sidecar that audits nothing, until the test ends, and
@@ -79,8 +80,19 @@ func awaitBody(t *testing.T, url string, lines ...string) {
 func TestExporterOverHTTP(t *testing.T) {
 	own := serveLeader(t)
 	url := startSidecar(t, func(*Options) {}, own)
-	has(t, bodyOf(t, url+"/metrics"), "zookeeper_up 1", "zookeeper_ensemble_members 1")
-	has(t, bodyOf(t, url+"/probe?target="+own), "zookeeper_up 1")
+	page, probe := bodyOf(t, url+"/metrics"), bodyOf(t, url+"/probe?target="+own)
+	has(t, page, "zookeeper_up 1", "zookeeper_ensemble_members 1")
+	has(t, probe, "zookeeper_up 1")
+	for _, text := range []string{page, probe} {
+		command, err := zktest.Promtool(t.Context(), "check", "metrics")
+		if err != nil {
+			t.Fatal(err)
+		}
+		command.Stdin = strings.NewReader(text)
+		if out, err := command.CombinedOutput(); err != nil {
+			t.Errorf("promtool: %v\n%s", err, out)
+		}
+	}
 	has(t, bodyOf(t, url+"/probe"), "want one parameter target=HOST:PORT, have 0")
 }
 
