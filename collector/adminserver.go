@@ -91,6 +91,9 @@ func NewAdminServer(where, addr string) (Witness, error) {
 // Leader asks who leads: leader, which 3.6 and later have, or monitor of 3.5,
 // which tells only whether this server does.
 func (s *AdminServer) Leader(ctx context.Context) (Leadership, error) {
+	if err := ctx.Err(); err != nil {
+		return Leadership{}, fmt.Errorf("ask AdminServer %s: %w", s.url, err) // No fault of its own.
+	}
 	s.mu.Lock()
 	quiet := s.quiet
 	s.mu.Unlock()

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -143,6 +144,11 @@ func TestAdminServerIsLeftAlone(t *testing.T) {
 	}
 	asked, up = 1, true
 	s.quiet = time.Time{}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.Leader(over); err == nil {
+		t.Error("no error")
+	}
 	for range 2 {
 		if _, err := s.Leader(t.Context()); err != nil {
 			t.Error(err)

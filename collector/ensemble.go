@@ -149,7 +149,11 @@ func (e *Ensemble) run(r *ensembleRound) {
 	ctx, cancel := context.WithTimeout(e.ctx, e.options.Timeout)
 	defer cancel()
 	start, list := time.Now(), r.list
-	var listed sync.WaitGroup
+	var listed, consulted sync.WaitGroup
+	answered := make(chan struct{})
+	if e.options.Witness != nil {
+		consulted.Go(func() { e.consult(ctx, r, answered) })
+	}
 	if !time.Now().Before(list.due) {
 		if list.known() {
 			listed.Go(func() { e.refresh(ctx) })
@@ -164,7 +168,8 @@ func (e *Ensemble) run(r *ensembleRound) {
 	if fresh := e.members(); list.source == FromFlags && fresh.source != FromFlags && time.Since(start) < e.options.Timeout/2 {
 		e.askAll(ctx, r, fresh)
 	}
-	e.consult(ctx, r)
+	close(answered)
+	consulted.Wait()
 	e.finish(r)
 }
 
@@ -180,12 +185,25 @@ func (e *Ensemble) askAll(ctx context.Context, r *ensembleRound, list memberList
 }
 
 // consult asks the witness where the members' answers leave open who leads, or
-// which of those that serve nobody.
-func (e *Ensemble) consult(ctx context.Context, r *ensembleRound) {
-	_, silent := r.view().taking()
-	if open := silent.possible || silent.found && !silent.certain; !open || e.options.Witness == nil {
-		return
+// which of those that serve nobody. A member that hangs, for which it takes a
+// witness most, would leave no time for one, so that half of the time is its own.
+func (e *Ensemble) consult(ctx context.Context, r *ensembleRound, answered <-chan struct{}) {
+	half := time.NewTimer(e.options.Timeout / 2)
+	defer half.Stop()
+	select {
+	case <-answered:
+	case <-half.C:
 	}
+	if !r.view().open() {
+		<-answered
+	}
+	if r.view().open() {
+		e.heed(ctx, r)
+	}
+}
+
+// heed asks the witness.
+func (e *Ensemble) heed(ctx context.Context, r *ensembleRound) {
 	who, err := e.options.Witness.Leader(ctx)
 	if err != nil {
 		return // It is there or it isn't; the metrics say what is known without it.

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -44,9 +45,9 @@ type witness struct {
 	asked int
 }
 
-func (w *witness) Leader(context.Context) (Leadership, error) {
+func (w *witness) Leader(ctx context.Context) (Leadership, error) {
 	w.asked++
-	return w.who, w.err
+	return w.who, cmp.Or(ctx.Err(), w.err)
 }
 
 // What the members leave open, the AdminServer can settle; it isn't asked about
@@ -91,6 +92,21 @@ func TestEnsembleWitness(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A member that hangs until its deadline leaves the witness time to be asked, for
+// it might be the leader.
+func TestEnsembleWitnessBesideAHungMember(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all := servers{"zk-1:2181": says("", ""), "zk-2:2181": says("follower", "0x1"), "zk-3:2181": {fourletter.Srvr: hangs}}
+		w := &witness{who: Leadership{Self: true, ID: 1}}
+		e := startEnsemble(t, EnsembleOptions{Client: all, Members: numbered(3), Witness: w})
+		begin := time.Now()
+		wants(t, pageOfEnsemble(t, e), "leaders 1", "leaders_not_serving 1", "quorum 1", "members_reached 2")
+		if took := time.Since(begin); took != DefaultEnsembleTimeout || w.asked != 1 {
+			t.Errorf("took %s, and asked %d times", took, w.asked)
+		}
+	})
 }
 
 // Of two that serve nobody only one leads. Which of them the AdminServer knows;

@@ -31,9 +31,9 @@ type Source interface {
 
 // Handler serves the metrics of c together with those of own, in the text format.
 // A page is ready when the round is, which ends within one and a half times
-// Options.Timeout, and in time for the scraper, which tells by its header how long it waits. A server that
-// can't be scraped is still a page, with status 200. Other methods than GET and
-// HEAD get 405.
+// Options.Timeout, and in time for the scraper, which tells by its header how long
+// it waits. A server that can't be scraped is still a page, with status 200. Other
+// methods than GET and HEAD get 405.
 //
 // Sources beside c are asked at the same time.
 //

@@ -61,7 +61,7 @@ func (r *report) list(status collector.EnsembleStatus) {
 	case len(status.Members) == 0:
 		r.bad(status.Advice, "the members are not known: %s", status.Problem)
 	default:
-		r.note(status.Advice, "the server doesn't list the members, so every one of --ensemble.member counts alike: %s", status.Problem)
+		r.note(status.Advice, "the server doesn't list the members, so those of --ensemble.member are used, and the weights of their votes are not known: %s", status.Problem)
 	}
 }
 

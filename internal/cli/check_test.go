@@ -224,7 +224,7 @@ func TestLiveCheckAdminServer(t *testing.T) {
 	if strings.Contains(report, "WRONG  no quorum") || strings.Contains(report, "leads and serves") {
 		t.Errorf("what nobody can know is said:\n%s", report)
 	}
-	expect(t, report, "whether there is a quorum can't be told: a voter that can't be reached may lead", "the members of --ensemble.member are used")
+	expect(t, report, "whether there is a quorum can't be told: a voter that can't be reached may lead", "those of --ensemble.member are used")
 	followers[1].Kill()
 	// For a moment the leader believes that it still leads.
 	report, _ = check(leader, url(leader), "WRONG  mntr, srvr: not_serving")
