@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"path"
 
 	"gopkg.in/alecthomas/kingpin.v2"
@@ -98,14 +99,15 @@ func (f *flags) checkFlags() {
 		PlaceHolder("PATH").StringsVar(&f.explained)
 }
 
-func (f *flags) checkOptions() cli.CheckOptions {
+func (f *flags) checkOptions(stderr io.Writer) cli.CheckOptions {
 	o := f.runOptions()
 	return cli.CheckOptions{
 		Addr: f.addresses[0], Dialer: f.dialer(), Timeout: f.timeout,
 		Members: f.ensembleMembers, EnsembleTimeout: f.ensembleTimeout,
 		StateFile: o.StateFile(), AdminServer: o.Ensemble.AdminServer, Cons: o.Collector.Cons,
 		Audit: cli.CheckAudit{
-			Ensemble: f.ensemble, Paths: o.Audit.Paths, Policy: f.policyFile(), Dir: o.Audit.Dir, DigestKeyFile: o.Audit.DigestKeyFile, Servers: f.addresses,
+			Ensemble: f.ensemble, Paths: o.Audit.Paths, Policy: f.policyFile(), Dir: o.Audit.Dir, DigestKeyFile: o.Audit.DigestKeyFile,
+			Servers: f.addresses, Auth: f.session(stderr).Auth,
 		},
 	}
 }

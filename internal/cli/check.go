@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"zkwarden/audit/policy"
+	"zkwarden/audit/watch"
 	"zkwarden/collector"
 	"zkwarden/internal/fourletter"
 )
@@ -34,6 +35,8 @@ type CheckAudit struct {
 	Dir           string
 	DigestKeyFile string   // Empty: generated in Dir.
 	Servers       []string // host:port; the session prefers the first.
+
+	Auth func() ([]watch.Credential, error) // What the session presents; nil is nothing.
 }
 
 // Check asks the server and its ensemble all that the exporter asks, looks at

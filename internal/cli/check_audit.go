@@ -19,10 +19,6 @@ import (
 	"zkwarden/audit/watch"
 )
 
-// saslRequired is the code with which a server refuses whatever a session asks
-// that didn't log in: SESSIONCLOSEDREQUIRESASLAUTH, since ZooKeeper 3.6.
-const saslRequired = "-124"
-
 // auditor reports on what an auditor with these options needs.
 func (r *report) auditor(ctx context.Context, o CheckOptions) {
 	paths := o.Audit.Paths
@@ -44,14 +40,14 @@ func (r *report) auditor(ctx context.Context, o CheckOptions) {
 			r.bad("make one with: openssl rand -hex 32", "%v", err)
 		}
 	}
-	s, err := openSession(ctx, SessionOptions{Servers: o.Audit.Servers, Timeout: o.Timeout, Dial: o.Dialer.DialContext})
+	s, err := openSession(ctx, SessionOptions{Servers: o.Audit.Servers, Timeout: o.Timeout, Dial: o.Dialer.DialContext, Auth: o.Audit.Auth})
 	if err != nil {
 		r.bad("see what is wrong with the server above; sessions need a server that serves", "no session: %v", err)
 		return
 	}
 	defer s.close()
 	r.good("a session can be made")
-	if r.readable(s, paths) {
+	if r.readable(ctx, s, paths) {
 		r.recursiveWatch(ctx, o, paths)
 	}
 }
@@ -97,21 +93,25 @@ func writable(dir string) error {
 	return errors.Join(file.Close(), os.Remove(file.Name()))
 }
 
-// readable reports on the znodes that are audited, and returns whether a
-// session that didn't log in may ask anything at all.
-func (r *report) readable(s *session, paths []string) bool {
+// readable reports on the znodes that are audited, and returns whether the
+// session may ask anything at all.
+func (r *report) readable(ctx context.Context, s *session, paths []string) bool {
 	for _, path := range paths {
-		_, stat, err := s.conn.Get(path)
+		var stat *zk.Stat
+		err := s.read(ctx, func(conn *zk.Conn) (err error) {
+			_, stat, err = conn.Get(path)
+			return err
+		})
 		switch {
 		case err == nil:
 			r.good("%s can be read; it has %d children", path, stat.NumChildren)
 		case errors.Is(err, zk.ErrNoNode):
 			r.note("", "%s doesn't exist: it is audited from when it is created", path)
 		case errors.Is(err, zk.ErrNoAuth):
-			r.bad(fmt.Sprintf("add world:anyone:r to its ACL (zkCli.sh: getAcl %s, then setAcl with all of it); what is below has ACLs of its own", path),
-				"%s can't be read: its ACL doesn't let anyone", path)
-		case strings.HasSuffix(err.Error(), saslRequired):
-			r.bad("the auditor can't log in: take sessionRequireClientSASLAuth and enforce.auth.enabled out of zoo.cfg",
+			r.bad(fmt.Sprintf("give --zookeeper.auth-file with credentials that may, or add world:anyone:r to its ACL (zkCli.sh: getAcl %s, then setAcl with all of it); what is below has ACLs of its own", path),
+				"%s can't be read: its ACL doesn't let this session", path)
+		case errors.Is(err, watch.ErrAuthDemanded):
+			r.bad("give --zookeeper.auth-file or a client certificate where enforce.auth.schemes takes them; or take sessionRequireClientSASLAuth out of zoo.cfg, since SASL is not spoken here",
 				"the server demands that sessions log in, with SASL or one of enforce.auth.schemes")
 			return false
 		default:
@@ -143,10 +143,11 @@ func watchOnce(ctx context.Context, o CheckOptions, paths []string) (mode string
 	if err != nil {
 		return "", err
 	}
-	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
+	// A server without recursive watches hangs up when it is asked for one.
+	ctx, cancel := context.WithTimeout(ctx, 2*o.Timeout)
 	source := watch.New(watch.Options{
 		Servers: o.Audit.Servers, SessionTimeout: sessionTimeout, Timeout: o.Timeout, Logger: log.NewNopLogger(),
-		Dial: o.Dialer.DialContext,
+		Dial: o.Dialer.DialContext, Auth: o.Audit.Auth,
 	})
 	seen := make(chan audit.Observation)
 	go func() {
