@@ -22,8 +22,9 @@ type Known interface {
 	// Walk yields the known znodes from path on, down to depth levels below it
 	// (zero is path alone, negative is everything), in the order of their
 	// paths as bytes: parents before children. Of a Stat it knows the czxid,
-	// the three counters and the ephemeral owner. What changes meanwhile may
-	// be seen or not.
+	// the three counters and the ephemeral owner. The zero Stat is that of a
+	// znode which was born in a gap and is known from a hint alone: it may have
+	// children that nobody knows. What changes meanwhile may be seen or not.
 	Walk(path string, depth int) iter.Seq2[string, Stat]
 }
 

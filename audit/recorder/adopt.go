@@ -142,12 +142,11 @@ func (r *Recorder) unsynced() []string {
 	return roots
 }
 
-// hidePartial makes Known leave out the roots that need a first sync, and
-// nothing else.
+// hidePartial makes Known leave out the roots that need a first sync.
 func (r *Recorder) hidePartial() {
 	r.partial.Clear()
 	for _, root := range r.unsynced() {
-		r.partial.Store(root, nil)
+		r.partial.Store(root, unsynced)
 	}
 }
 

@@ -52,9 +52,16 @@ func (r *Recorder) apply(e audit.Event) {
 	case audit.ControlMode:
 		r.place.Mode = audit.Mode{Name: e.Mode, Server: e.Reason}
 	}
-	if e.Kind != audit.KindChange {
-		return
+	switch e.Kind {
+	case audit.KindChange:
+		r.applyChange(e)
+	case audit.KindCheckpoint:
+		// What was promised holds, whatever the mirror's file had of it.
+		r.place.Mark, r.place.ACL = max(r.place.Mark, e.Zxid), max(r.place.ACL, e.ACLZxid)
 	}
+}
+
+func (r *Recorder) applyChange(e audit.Event) {
 	switch e.Op {
 	case audit.OpCreated:
 		r.applyCreated(e)

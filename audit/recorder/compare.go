@@ -133,7 +133,7 @@ func (l *look) missedCreate(ctx context.Context) error {
 		return err
 	}
 	if l.Hint != "" && l.r.resync.active {
-		l.r.partial.Store(l.Path, nil) // Its children may have been born unseen as well.
+		l.r.partial.Store(l.Path, hinted) // Its children may have been born unseen as well.
 	}
 	l.hidden = l.hidden || stat.Czxid <= l.horizon()
 	l.entry, l.known = l.r.Mirror.Get(l.Path)

@@ -10,11 +10,15 @@ import (
 
 var errEnded = errors.New("recorder has ended")
 
-// Known returns the mirror's read side for a source. It leaves out what has to be
-// read whole, with everything below it, though it is known in part: a root whose
-// first sync is not complete, and what was born in a gap and is known from a
-// hint.
+// Known returns the mirror's read side for a source. It leaves out the roots
+// whose first sync is not complete: they have to be read whole.
 func (r *Recorder) Known() audit.Known { return known{r} }
+
+// Why a znode is known in part.
+const (
+	unsynced = "unsynced" // A root before the end of its first sync.
+	hinted   = "hinted"   // Born in a gap, and known from a hint alone.
+)
 
 type known struct{ r *Recorder }
 
@@ -40,8 +44,11 @@ func (k known) Settle(ctx context.Context) error {
 func (k known) Walk(path string, depth int) iter.Seq2[string, audit.Stat] {
 	return func(yield func(string, audit.Stat) bool) {
 		for path, stat := range k.r.Mirror.Stats(path, depth) {
-			if _, partial := k.r.partial.Load(path); partial {
+			switch how, partial := k.r.partial.Load(path); {
+			case partial && how == unsynced:
 				continue
+			case partial:
+				stat = audit.Stat{}
 			}
 			if !yield(path, stat) {
 				return

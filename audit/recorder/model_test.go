@@ -181,8 +181,8 @@ func (v *server) hits(s *stage, since audit.Zxid) {
 	for _, path := range known {
 		node := v.tree[path]
 		unknown := func(child string) bool {
-			for range s.Known().Walk(child, 0) {
-				return false
+			for _, stat := range s.Known().Walk(child, 0) {
+				return stat == audit.Stat{}
 			}
 			return true
 		}

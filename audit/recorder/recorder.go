@@ -69,7 +69,7 @@ type Recorder struct {
 	adopt   chan adoption
 	done    chan struct{}
 	synced  chan struct{} // Closed when the first sync or resync of this run is complete.
-	partial sync.Map      // The paths that Known leaves out.
+	partial sync.Map      // The paths that are known in part, and why; see Known.
 }
 
 // New prepares a recorder. A mirror that belongs to another journal is

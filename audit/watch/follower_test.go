@@ -35,7 +35,7 @@ func (m *memory) Walk(path string, depth int) iter.Seq2[string, audit.Stat] {
 			return
 		}
 		for _, name := range m.children[path] {
-			if !yield(audit.Child(path, name), audit.Stat{}) {
+			if !yield(audit.Child(path, name), audit.Stat{Czxid: 1}) {
 				return
 			}
 		}

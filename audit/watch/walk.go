@@ -173,11 +173,12 @@ func (f *follower) listed(fr *frame) error {
 	return nil
 }
 
-// children returns the paths of the known children.
+// children returns the paths of the known children, without those whose own
+// children may be unknown.
 func (f *follower) children(parent string) map[string]bool {
 	known := map[string]bool{}
-	for path := range f.known.Walk(parent, 1) {
-		known[path] = path != parent
+	for path, stat := range f.known.Walk(parent, 1) {
+		known[path] = path != parent && stat != (audit.Stat{})
 	}
 	return known
 }
