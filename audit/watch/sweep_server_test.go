@@ -152,7 +152,7 @@ func TestACLsAreReadWithOtherNews(t *testing.T) {
 	for _, s := range seen {
 		acls[s.Path] = s.Node.ACL
 	}
-	if diff := cmp.Diff(map[string][]audit.ACL{"/r/a": nil, "/r/b": {{Perms: "rw", Scheme: "world", ID: "anyone"}}}, acls); diff != "" {
+	if diff := cmp.Diff(map[string][]audit.ACL{"/r": nil, "/r/a": nil, "/r/b": {{Perms: "rw", Scheme: "world", ID: "anyone"}}}, acls); diff != "" {
 		t.Errorf("behind a gap (-want +got):\n%s", diff)
 	}
 }
