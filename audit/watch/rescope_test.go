@@ -84,14 +84,16 @@ func TestRescopeDuringTheFirstWalk(t *testing.T) {
 
 // TestRescopeLive: with real servers, in both modes, on one connection.
 func TestRescopeLive(t *testing.T) {
+	t.Parallel()
 	for name, options := range map[string]zktest.Options{"recursive": {}, "one-shot": {Version: "3.5.10"}} {
 		t.Run(name, func(t *testing.T) {
-			ensemble := zktest.Start(t, options)
-			conn := client(t, ensemble.Addrs()[0])
+			t.Parallel()
+			address := borrow(t, options)
+			conn := client(t, address)
 			for _, path := range []string{"/quiet", "/r", "/new", "/new/a"} {
 				create(t, conn, path, "")
 			}
-			o := observe(t, 0, "/r", ensemble.Addrs()...)
+			o := observe(t, 0, "/r", address)
 			o.walked()
 			o.scope.set(t, "/new")
 			o.Rescope()

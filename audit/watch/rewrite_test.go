@@ -166,6 +166,7 @@ func grow(t *testing.T, conn *zk.Conn, path string, count int) {
 // TestWiped: the ensemble begins anew, behind what was seen: it is not locked
 // out for long.
 func TestWiped(t *testing.T) {
+	t.Parallel()
 	history(t, zktest.Options{}, func(p *past, conn *zk.Conn) {
 		grow(t, conn, "/r", 200)
 		p.wipe(0)
@@ -175,6 +176,7 @@ func TestWiped(t *testing.T) {
 // TestWipedAndGrown: the ensemble begins anew and has grown past what was seen
 // when the auditor comes back. Its steps were the same.
 func TestWipedAndGrown(t *testing.T) {
+	t.Parallel()
 	history(t, zktest.Options{}, func(p *past, conn *zk.Conn) {
 		p.proxy.Refuse(true)
 		p.proxy.Cut()
@@ -185,6 +187,7 @@ func TestWipedAndGrown(t *testing.T) {
 
 // TestOldSnapshot: the files of an earlier day are copied back.
 func TestOldSnapshot(t *testing.T) {
+	t.Parallel()
 	history(t, zktest.Options{}, func(p *past, conn *zk.Conn) {
 		grow(t, conn, "/r", 10)
 		p.Kill()
@@ -255,8 +258,10 @@ func admin(t *testing.T, server *zktest.Server, method, command string, body []b
 // TestAdminRestore: the AdminServer restores a snapshot under a session that
 // does not notice, and drops the watches.
 func TestAdminRestore(t *testing.T) {
+	t.Parallel()
 	for name, jvm := range map[string][]string{"recursive": nil, "one-shot": optimized} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			history(t, zktest.Options{Admin: true, JVM: jvm}, func(p *past, conn *zk.Conn) {
 				defer http.DefaultClient.CloseIdleConnections()
 				grow(t, conn, "/r", 10)
