@@ -205,23 +205,25 @@ func TestNamesAndCredentialsAreReadAtEveryConnect(t *testing.T) {
 
 // TestNewestLinkWins: a link that nobody took makes room for its successor.
 func TestNewestLinkWins(t *testing.T) {
-	p := &pipes{}
-	d := newDialer(t.Context(), p)
-	var made []*link
-	for range 3 {
-		made = append(made, connectOnce(t, d, p, false))
-	}
-	if l := <-d.links; slices.Index(made, l) != 2 {
-		t.Errorf("the source is given link %d of 3", slices.Index(made, l)+1)
-	}
-	last := connectOnce(t, d, p, false)
-	d.stop()
-	if len(d.links) != 0 {
-		t.Error("a link is left")
-	}
-	if _, err := last.Conn.Write([]byte{0}); err == nil {
-		t.Error("the link that was left is open")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		p := &pipes{}
+		d := newDialer(t.Context(), p)
+		var made []*link
+		for range 3 {
+			made = append(made, connectOnce(t, d, p, false))
+		}
+		if l := <-d.links; slices.Index(made, l) != 2 {
+			t.Errorf("the source is given link %d of 3", slices.Index(made, l)+1)
+		}
+		last := connectOnce(t, d, p, false)
+		d.stop()
+		if len(d.links) != 0 {
+			t.Error("a link is left")
+		}
+		if _, err := last.Conn.Write([]byte{0}); err == nil {
+			t.Error("the link that was left is open")
+		}
+	})
 }
 
 // TestHungServer: a server that accepts and then says nothing costs the

@@ -234,22 +234,31 @@ func (r *run) swept() (seen []audit.Seen, mark audit.Mark) {
 	return seen, mark
 }
 
-// tree reads everything from root on.
+// tree reads everything from root on, many znodes at a time.
 func tree(t testing.TB, conn *zk.Conn, root string) map[string]audit.Stat {
 	t.Helper()
 	found := map[string]audit.Stat{}
+	var mu sync.Mutex
+	var readers sync.WaitGroup
+	places := make(chan struct{}, 64)
 	var down func(path string)
 	down = func(path string) {
+		places <- struct{}{}
 		names, s, err := conn.Children(path)
+		<-places
 		if err != nil {
-			t.Fatalf("list %s: %v", path, err)
+			t.Errorf("list %s: %v", path, err)
+			return
 		}
+		mu.Lock()
+		defer mu.Unlock()
 		found[path] = statOf(s)
 		for _, name := range names {
-			down(audit.Child(path, name))
+			readers.Go(func() { down(audit.Child(path, name)) })
 		}
 	}
 	down(root)
+	readers.Wait()
 	return found
 }
 
