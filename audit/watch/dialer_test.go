@@ -68,7 +68,7 @@ func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 
 func newDialer(ctx context.Context, p *pipes) *dialer {
 	return &dialer{
-		ctx: ctx, dial: p.dial, timeout: 3 * time.Second, servers: 1, trouble: func(error) {},
+		ctx: ctx, pace: usualPace(), dial: p.dial, timeout: 3 * time.Second, servers: 1, trouble: func(error) {},
 		links: make(chan *link, 1), logger: log.NewNopLogger(),
 	}
 }
@@ -106,11 +106,11 @@ func TestLockout(t *testing.T) {
 			return time.Since(began)
 		}
 		attempt(false)
-		time.Sleep(lockoutAfter)
+		time.Sleep(d.pace.lockout)
 		if attempt(true) == 0 || attempt(false) == 0 {
 			t.Error("a server that accepts the session does not end a lock-out")
 		}
-		if lasted := refused(); lasted < lockoutAfter || lasted > lockoutAfter+2*maxBackoff {
+		if lasted := refused(); lasted < d.pace.lockout || lasted > d.pace.lockout+2*d.pace.backoff {
 			t.Errorf("the last zxid is presented for %v", lasted)
 		}
 		d.stop()

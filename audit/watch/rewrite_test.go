@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/go-zookeeper/zk"
 
@@ -100,7 +99,7 @@ func history(t *testing.T, options zktest.Options, rewrite func(*past, *zk.Conn)
 		t.Fatal(err)
 	}
 	defer proxy.Close()
-	r := record(t, Options{Servers: []string{proxy.Addr()}, Dial: new(net.Dialer).DialContext}, "/r", time.Second)
+	r := record(t, Options{Servers: []string{proxy.Addr()}, Dial: new(net.Dialer).DialContext}, "/r")
 	r.walked(1)
 	rewrite(&past{t, ensemble, server, proxy}, conn)
 	r.await("news of a rewritten history", func() bool {

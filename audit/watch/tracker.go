@@ -243,7 +243,7 @@ func (f *follower) until(ctx context.Context, asks chan<- ask, done func() bool)
 
 // run hands over what the link tells until it closes.
 func (f *follower) run(ctx context.Context, asks chan<- ask) error {
-	ticker := time.NewTicker(glance)
+	ticker := time.NewTicker(min(glance, f.source.pace.confirm))
 	defer ticker.Stop()
 	for {
 		if err := f.proceed(ctx); err != nil {
