@@ -57,10 +57,10 @@ type Source struct {
 	metrics  *metrics
 
 	pace      pace
-	fallbacks    prometheus.Counter
-	sweeps       prometheus.Counter
-	fellBack     atomic.Bool
-	problem      atomic.Pointer[error]
+	fallbacks prometheus.Counter
+	sweeps    prometheus.Counter
+	fellBack  atomic.Bool
+	problem   atomic.Pointer[error]
 }
 
 // New prepares a source; it connects when it runs.
