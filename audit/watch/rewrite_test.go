@@ -101,7 +101,7 @@ func history(t *testing.T, options zktest.Options, rewrite func(*past, *zk.Conn)
 	defer proxy.Close()
 	r := record(t, Options{Servers: []string{proxy.Addr()}, Dial: new(net.Dialer).DialContext}, "/r")
 	r.walked(1)
-	rewrite(&past{t, ensemble, server, proxy}, conn)
+	rewrite(&past{t, ensemble, server, proxy, r}, conn)
 	r.await("news of a rewritten history", func() bool {
 		gaps := of[audit.Gap](r)
 		return len(gaps) > 0 && gaps[len(gaps)-1].Reason == audit.GapHistoryRewritten
@@ -126,7 +126,8 @@ type past struct {
 	t        *testing.T
 	ensemble *zktest.Ensemble
 	*zktest.Server
-	proxy *zktest.Proxy
+	proxy   *zktest.Proxy
+	auditor *recording
 }
 
 // begin starts the server again, with what history it has now.
@@ -168,6 +169,7 @@ func TestWiped(t *testing.T) {
 	t.Parallel()
 	history(t, zktest.Options{}, func(p *past, conn *zk.Conn) {
 		grow(t, conn, "/r", 200)
+		p.auditor.balances(conn, "/r") // What nobody saw, nobody misses.
 		p.wipe(0)
 	})
 }
@@ -196,6 +198,7 @@ func TestOldSnapshot(t *testing.T) {
 		later := p.begin()
 		create(t, later, "/r/lost", "")
 		grow(t, later, "/r", 100)
+		p.auditor.balances(later, "/r")
 		if err := p.Wipe(); err != nil {
 			t.Fatal(err)
 		}
