@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/go-kit/log"
 	"github.com/go-kit/log/level"
@@ -153,7 +154,7 @@ func TestSessionExpires(t *testing.T) {
 	defer second.Close()
 	var address atomic.Value
 	address.Store(first.Addr())
-	r := record(t, Options{Servers: []string{"zookeeper.example:2181"}, Dial: func(ctx context.Context, network, name string) (net.Conn, error) {
+	r := record(t, Options{Servers: []string{"zookeeper.example:2181"}, SessionTimeout: 4 * time.Second, Dial: func(ctx context.Context, network, name string) (net.Conn, error) {
 		if name != "zookeeper.example:2181" {
 			t.Errorf("dialled %s", name)
 		}

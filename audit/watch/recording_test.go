@@ -93,7 +93,9 @@ func record(t *testing.T, options Options, root string) *recording {
 	if options.Logger == nil {
 		options.Logger = log.NewNopLogger()
 	}
-	options.SessionTimeout = 4 * time.Second
+	if options.SessionTimeout == 0 {
+		options.SessionTimeout = 10 * time.Second // As much as a busy machine needs.
+	}
 	r.Source = New(options)
 	r.pace = pace{confirm: time.Second, lockout: 2 * time.Second, backoff: time.Second}
 	ctx, cancel := context.WithCancel(context.Background())
