@@ -47,7 +47,10 @@ func TestOneShotAccountsForEverything(t *testing.T) {
 			t.Parallel()
 			address := borrow(t, options)
 			conns := clients(t, address, "/r")
-			version := "that of " + name
+			version := options.Version
+			if version == "" {
+				version = zktest.Default
+			}
 			r := record(t, Options{
 				Servers: []string{address}, Dial: new(net.Dialer).DialContext,
 				Version: func(context.Context, string) string { return version },
