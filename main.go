@@ -95,7 +95,7 @@ func ask(ctx context.Context, f *flags, chosen string, stdout, stderr io.Writer)
 // serve is the command run.
 func serve(ctx context.Context, f *flags, stdout, stderr io.Writer) error {
 	options := f.runOptions()
-	options.Stdout = stdout
+	options.Stdout, stderr, options.Progress = besideProgress(stdout, stderr)
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"flag"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -122,5 +123,20 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("zkwarden %q: stderr has other than one line", args[2:])
 	case !strings.Contains(stderr, args[1]):
 		ts.Fatalf("zkwarden %q: stderr does not say %q", args[2:], args[1])
+	}
+}
+
+// Progress is for people: what a file or a pipe receives has none.
+func TestProgressIsForTerminals(t *testing.T) {
+	file, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	for name, stderr := range map[string]io.Writer{"a buffer": &bytes.Buffer{}, "a file": file} {
+		var stdout bytes.Buffer
+		if out, err, show := besideProgress(&stdout, stderr); out != &stdout || err != stderr || show != nil {
+			t.Errorf("%s is taken for a terminal", name)
+		}
 	}
 }

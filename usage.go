@@ -61,8 +61,25 @@ func progress(stdout, stderr io.Writer) io.Writer {
 	return cli.ProgressTo(out, err)
 }
 
+// besideProgress returns what shows progress on stderr if that is a terminal,
+// else nil, and the writers that go around it.
+func besideProgress(stdout, stderr io.Writer) (out, err io.Writer, show func(string)) {
+	if !isTerminal(stderr) {
+		return stdout, stderr, nil
+	}
+	line := cli.NewStatusLine(stderr)
+	if isTerminal(stdout) { // Anything else may block, and the log must not wait for it.
+		stdout = line.Beside(stdout)
+	}
+	return stdout, line.Beside(stderr), line.Show
+}
+
+func isTerminal(w io.Writer) bool {
+	file, isFile := w.(*os.File)
+	return isFile && term.IsTerminal(int(file.Fd()))
+}
+
 // colored reports whether to color what is printed; see https://no-color.org.
 func colored(stdout io.Writer) bool {
-	file, isFile := stdout.(*os.File)
-	return isFile && term.IsTerminal(int(file.Fd())) && os.Getenv("NO_COLOR") == ""
+	return isTerminal(stdout) && os.Getenv("NO_COLOR") == ""
 }

@@ -12,14 +12,11 @@ import (
 // AdminServer restores a snapshot: the session does not notice.
 var errWatchLost = errors.New("the server has forgotten a watch")
 
-// confirmInterval is how often the server is asked whether it has the watches.
-const confirmInterval = 30 * time.Second
-
 // confirmWatches asks the server whether it still has the watches on the roots,
 // if that was long ago. One request a root does it: the watches of a session
 // live and die together.
 func (f *follower) confirmWatches() {
-	if !f.adopted || f.unasked || time.Since(f.confirmedAt) < f.source.confirmEvery || len(f.checking) > 0 {
+	if !f.adopted || f.unasked || time.Since(f.confirmedAt) < f.source.pace.confirm || len(f.checking) > 0 {
 		return
 	}
 	f.confirmedAt = time.Now()

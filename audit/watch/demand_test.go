@@ -59,8 +59,10 @@ func demanding(t *testing.T) map[string]zktest.Options {
 // TestDemandedAuthentication: an ensemble that demands what is not presented is
 // told of plainly, once, and asked again ever more rarely.
 func TestDemandedAuthentication(t *testing.T) {
+	t.Parallel()
 	for name, options := range demanding(t) {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			ensemble := zktest.Start(t, options)
 			book := &logbook{}
 			c := &traffic{requests: map[int32]int{}}
@@ -77,6 +79,7 @@ func TestDemandedAuthentication(t *testing.T) {
 // TestCredentials: they are presented before the watches on every connection,
 // as the file has them then, and what they open is seen.
 func TestCredentials(t *testing.T) {
+	t.Parallel()
 	ensemble := zktest.Start(t, zktest.Options{Config: map[string]string{"enforce.auth.enabled": "true", "enforce.auth.schemes": "digest"}})
 	conn := client(t, ensemble.Addrs()[0])
 	if err := conn.AddAuth("digest", []byte("u:p")); err != nil {
@@ -120,10 +123,10 @@ func TestCredentials(t *testing.T) {
 
 // TestRefusedCredentials: the scheme is not known there.
 func TestRefusedCredentials(t *testing.T) {
-	ensemble := zktest.Start(t, zktest.Options{})
+	address := borrow(t, zktest.Options{})
 	book := &logbook{}
 	r := record(t, Options{
-		Servers: ensemble.Addrs(), Dial: new(net.Dialer).DialContext, Logger: log.NewLogfmtLogger(book),
+		Servers: []string{address}, Dial: new(net.Dialer).DialContext, Logger: log.NewLogfmtLogger(book),
 		Auth: func() ([]Credential, error) { return []Credential{{"nosuch", []byte("hush")}}, nil },
 	}, "/")
 	r.await("plain word", func() bool { return errors.Is(r.Err(), ErrCredentialsRefused) })
@@ -135,6 +138,7 @@ func TestRefusedCredentials(t *testing.T) {
 
 // TestSessionExpires: the next one is watched like the first.
 func TestSessionExpires(t *testing.T) {
+	t.Parallel()
 	ensemble := zktest.Start(t, zktest.Options{})
 	conns := clients(t, ensemble.Addrs()[0], "/r")
 	// The name leads elsewhere after a while: addresses are resolved each time.
@@ -150,7 +154,7 @@ func TestSessionExpires(t *testing.T) {
 	defer second.Close()
 	var address atomic.Value
 	address.Store(first.Addr())
-	r := record(t, Options{Servers: []string{"zookeeper.example:2181"}, Dial: func(ctx context.Context, network, name string) (net.Conn, error) {
+	r := record(t, Options{Servers: []string{"zookeeper.example:2181"}, SessionTimeout: 4 * time.Second, Dial: func(ctx context.Context, network, name string) (net.Conn, error) {
 		if name != "zookeeper.example:2181" {
 			t.Errorf("dialled %s", name)
 		}
@@ -160,7 +164,7 @@ func TestSessionExpires(t *testing.T) {
 	first.Refuse(true)
 	first.Cut()
 	turmoil(t, conns, "/r", 100)
-	time.Sleep(8 * time.Second) // The session is to expire, which nobody but the server could tell.
+	r.await("end of the session", func() bool { return strings.Contains(ensemble.Server(1).Log(), "Expiring session 0x") })
 	address.Store(second.Addr())
 	r.balances(conns[0], "/r")
 }

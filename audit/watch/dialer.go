@@ -15,11 +15,6 @@ import (
 	"zkwarden/audit"
 )
 
-// lockoutAfter is how long every server may refuse the session before the
-// last zxid seen is no longer presented. After a wipe or restore all servers
-// are behind it, and would refuse for ever.
-const lockoutAfter = 10 * time.Second
-
 // errRefused is all that a server tells which does not open a session.
 var errRefused = errors.New("it accepted the connection, but no session: it hangs, serves nobody, is behind what was seen already, or speaks TLS where plain was meant or the reverse")
 
@@ -27,14 +22,14 @@ const (
 	// shortLived is the age below which a connection counts as an attempt that
 	// failed: the server accepts the session and closes it over what is asked.
 	shortLived = time.Second
-	// minBackoff and maxBackoff bound the wait before all servers are tried
-	// again, give or take a half. It doubles each time.
+	// minBackoff is the first wait before all servers are tried again, give or
+	// take a half. It doubles each time, up to that of the pace.
 	minBackoff = time.Second
-	maxBackoff = 10 * time.Second
 )
 
 // dialer makes links for the client library and hands them to the source.
 type dialer struct {
+	pace    pace
 	ctx     context.Context //nolint:containedctx // The library's dial function has none to pass.
 	dial    func(ctx context.Context, network, address string) (net.Conn, error)
 	auth    func() ([]Credential, error) // Nil without credentials.
@@ -94,7 +89,7 @@ func (d *dialer) open(network, address string) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !d.refusedSince.IsZero() && time.Since(d.refusedSince) > lockoutAfter {
+	if !d.refusedSince.IsZero() && time.Since(d.refusedSince) > d.pace.lockout {
 		level.Warn(d.logger).Log("msg", "every server refuses the session, presenting no last zxid", "server", address, "lastZxid", audit.Zxid(d.newest.Load()))
 		d.newest.Store(0)
 	}
@@ -131,7 +126,7 @@ func (d *dialer) backoff() time.Duration {
 	if rounds == 0 || d.failures%d.servers != 0 {
 		return 0
 	}
-	wait := maxBackoff
+	wait := d.pace.backoff
 	if rounds < 8 { // Beyond that it is above the maximum anyway, and soon above all numbers.
 		wait = min(wait, minBackoff<<(rounds-1))
 	}

@@ -68,7 +68,7 @@ func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 
 func newDialer(ctx context.Context, p *pipes) *dialer {
 	return &dialer{
-		ctx: ctx, dial: p.dial, timeout: 3 * time.Second, servers: 1, trouble: func(error) {},
+		ctx: ctx, pace: usualPace(), dial: p.dial, timeout: 3 * time.Second, servers: 1, trouble: func(error) {},
 		links: make(chan *link, 1), logger: log.NewNopLogger(),
 	}
 }
@@ -106,11 +106,11 @@ func TestLockout(t *testing.T) {
 			return time.Since(began)
 		}
 		attempt(false)
-		time.Sleep(lockoutAfter)
+		time.Sleep(d.pace.lockout)
 		if attempt(true) == 0 || attempt(false) == 0 {
 			t.Error("a server that accepts the session does not end a lock-out")
 		}
-		if lasted := refused(); lasted < lockoutAfter || lasted > lockoutAfter+2*maxBackoff {
+		if lasted := refused(); lasted < d.pace.lockout || lasted > d.pace.lockout+2*d.pace.backoff {
 			t.Errorf("the last zxid is presented for %v", lasted)
 		}
 		d.stop()
@@ -205,23 +205,25 @@ func TestNamesAndCredentialsAreReadAtEveryConnect(t *testing.T) {
 
 // TestNewestLinkWins: a link that nobody took makes room for its successor.
 func TestNewestLinkWins(t *testing.T) {
-	p := &pipes{}
-	d := newDialer(t.Context(), p)
-	var made []*link
-	for range 3 {
-		made = append(made, connectOnce(t, d, p, false))
-	}
-	if l := <-d.links; slices.Index(made, l) != 2 {
-		t.Errorf("the source is given link %d of 3", slices.Index(made, l)+1)
-	}
-	last := connectOnce(t, d, p, false)
-	d.stop()
-	if len(d.links) != 0 {
-		t.Error("a link is left")
-	}
-	if _, err := last.Conn.Write([]byte{0}); err == nil {
-		t.Error("the link that was left is open")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		p := &pipes{}
+		d := newDialer(t.Context(), p)
+		var made []*link
+		for range 3 {
+			made = append(made, connectOnce(t, d, p, false))
+		}
+		if l := <-d.links; slices.Index(made, l) != 2 {
+			t.Errorf("the source is given link %d of 3", slices.Index(made, l)+1)
+		}
+		last := connectOnce(t, d, p, false)
+		d.stop()
+		if len(d.links) != 0 {
+			t.Error("a link is left")
+		}
+		if _, err := last.Conn.Write([]byte{0}); err == nil {
+			t.Error("the link that was left is open")
+		}
+	})
 }
 
 // TestHungServer: a server that accepts and then says nothing costs the

@@ -2,11 +2,9 @@ package watch
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"iter"
 	"maps"
-	"net"
 	"os"
 	"slices"
 	"strings"
@@ -128,67 +126,6 @@ func (k *ledger) apply(o audit.Observation) {
 	}
 }
 
-// traffic counts the requests on all connections by operation.
-type traffic struct {
-	mu       sync.Mutex
-	requests map[int32]int
-	open     int // Connections.
-	made     int
-}
-
-func (c *traffic) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, network, address)
-	if err != nil {
-		return nil, err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.open++
-	c.made++
-	return &counted{Conn: conn, traffic: c}, nil
-}
-
-func (c *traffic) of(op int32) int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.requests[op]
-}
-
-func (c *traffic) reset() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.requests, c.made = map[int32]int{}, c.open
-}
-
-type counted struct {
-	net.Conn
-	traffic *traffic
-	greeted bool
-	closed  sync.Once
-}
-
-// Write receives whole frames, one or more.
-func (c *counted) Write(p []byte) (int, error) {
-	c.traffic.mu.Lock()
-	for rest := p; len(rest) >= 12; rest = rest[min(len(rest), 4+int(binary.BigEndian.Uint32(rest))):] {
-		if c.greeted {
-			c.traffic.requests[int32(binary.BigEndian.Uint32(rest[8:]))]++
-		}
-		c.greeted = true
-	}
-	c.traffic.mu.Unlock()
-	return c.Conn.Write(p)
-}
-
-func (c *counted) Close() error {
-	c.closed.Do(func() {
-		c.traffic.mu.Lock()
-		c.traffic.open--
-		c.traffic.mu.Unlock()
-	})
-	return c.Conn.Close()
-}
-
 // run is one run of a source, from start to stop.
 type run struct {
 	t     testing.TB
@@ -297,22 +234,31 @@ func (r *run) swept() (seen []audit.Seen, mark audit.Mark) {
 	return seen, mark
 }
 
-// tree reads everything from root on.
+// tree reads everything from root on, many znodes at a time.
 func tree(t testing.TB, conn *zk.Conn, root string) map[string]audit.Stat {
 	t.Helper()
 	found := map[string]audit.Stat{}
+	var mu sync.Mutex
+	var readers sync.WaitGroup
+	places := make(chan struct{}, 64)
 	var down func(path string)
 	down = func(path string) {
+		places <- struct{}{}
 		names, s, err := conn.Children(path)
+		<-places
 		if err != nil {
-			t.Fatalf("list %s: %v", path, err)
+			t.Errorf("list %s: %v", path, err)
+			return
 		}
+		mu.Lock()
+		defer mu.Unlock()
 		found[path] = statOf(s)
 		for _, name := range names {
-			down(audit.Child(path, name))
+			readers.Go(func() { down(audit.Child(path, name)) })
 		}
 	}
 	down(root)
+	readers.Wait()
 	return found
 }
 

@@ -2,14 +2,9 @@ package watch
 
 import (
 	"encoding/binary"
-	"testing"
-
-	"go.uber.org/goleak"
 
 	"zkwarden/audit"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // jute writes what a server sends.
 type jute []byte

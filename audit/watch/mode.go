@@ -3,6 +3,7 @@ package watch
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/go-kit/log/level"
@@ -43,6 +44,7 @@ func (t *tracker) withoutRecursive(ctx context.Context, address string) (version
 	version = t.source.version(ctx, address)
 	if version != known.version || version == "" && time.Since(known.since) >= askAnew {
 		delete(t.lacks, address)
+		t.unasked = false
 		return "", false
 	}
 	return version, true
@@ -68,6 +70,9 @@ func (f *follower) choose(ctx context.Context) {
 		f.mode = audit.Mode{Name: audit.ModeOneShot, Server: version}
 		f.shots = newShots(f)
 		f.link.oneShot.Store(true)
+		if strings.HasPrefix(version, "3.4.") {
+			f.unasked = true // It would hang up over the question, which is of 3.5.
+		}
 	}
 }
 

@@ -41,12 +41,16 @@ func clients(t *testing.T, address, root string) []*zk.Conn {
 // TestOneShotAccountsForEverything: however many changes fall between the shot
 // of a watch and the next look, they are recorded or counted.
 func TestOneShotAccountsForEverything(t *testing.T) {
+	t.Parallel()
 	for name, options := range fallbacks {
 		t.Run(name, func(t *testing.T) {
-			ensemble := zktest.Start(t, options)
-			address := ensemble.Addrs()[0]
+			t.Parallel()
+			address := borrow(t, options)
 			conns := clients(t, address, "/r")
-			version := "v" + ensemble.Version()
+			version := options.Version
+			if version == "" {
+				version = zktest.Default
+			}
 			r := record(t, Options{
 				Servers: []string{address}, Dial: new(net.Dialer).DialContext,
 				Version: func(context.Context, string) string { return version },
@@ -69,11 +73,13 @@ func TestOneShotAccountsForEverything(t *testing.T) {
 // TestOneShotReconnect: connections are cut under load, and nothing falls
 // through, as it would if the library set its watches again.
 func TestOneShotReconnect(t *testing.T) {
+	t.Parallel()
 	for name, options := range fallbacks {
 		t.Run(name, func(t *testing.T) {
-			ensemble := zktest.Start(t, options)
-			conns := clients(t, ensemble.Addrs()[0], "/r")
-			proxy, err := zktest.NewProxy(ensemble.Addrs()[0])
+			t.Parallel()
+			address := borrow(t, options)
+			conns := clients(t, address, "/r")
+			proxy, err := zktest.NewProxy(address)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -99,10 +105,11 @@ func TestOneShotReconnect(t *testing.T) {
 
 // TestOneShotRoots: a root that does not exist, comes, goes and comes again.
 func TestOneShotRoots(t *testing.T) {
-	ensemble := zktest.Start(t, zktest.Options{Version: "3.5.10"})
-	conn := client(t, ensemble.Addrs()[0])
+	t.Parallel()
+	address := borrow(t, zktest.Options{Version: "3.5.10"})
+	conn := client(t, address)
 	create(t, conn, "/quiet", "")
-	r := record(t, Options{Servers: ensemble.Addrs(), Dial: new(net.Dialer).DialContext}, "/r")
+	r := record(t, Options{Servers: []string{address}, Dial: new(net.Dialer).DialContext}, "/r")
 	r.walked(1)
 	for range 3 {
 		create(t, conn, "/r", "x")
@@ -120,6 +127,7 @@ func TestOneShotRoots(t *testing.T) {
 // TestUpgrade: what a server lacks is remembered while its version stays, and
 // forgotten when that changes.
 func TestUpgrade(t *testing.T) {
+	t.Parallel()
 	ensemble := zktest.Start(t, zktest.Options{Version: "3.5.10"})
 	server := ensemble.Server(1)
 	conn := client(t, server.Addr())

@@ -73,9 +73,9 @@ func (s *scopes) now() *policy.Policy {
 func (s *scopes) Roots() []string        { return s.now().Roots() }
 func (s *scopes) Wants(path string) bool { return s.now().Wants(path) }
 
-// record runs a source and a recorder until the test ends. Watches are confirmed
-// every confirm, if it is given.
-func record(t *testing.T, options Options, root string, confirm ...time.Duration) *recording {
+// record runs a source that waits for nobody long, and a recorder, until the
+// test ends.
+func record(t *testing.T, options Options, root string) *recording {
 	t.Helper()
 	scope := &scopes{}
 	scope.set(t, root)
@@ -93,10 +93,11 @@ func record(t *testing.T, options Options, root string, confirm ...time.Duration
 	if options.Logger == nil {
 		options.Logger = log.NewNopLogger()
 	}
-	options.SessionTimeout = 4 * time.Second
-	r.Source = New(options)
-	for _, r.confirmEvery = range confirm {
+	if options.SessionTimeout == 0 {
+		options.SessionTimeout = 10 * time.Second // As much as a busy machine needs.
 	}
+	r.Source = New(options)
+	r.pace = pace{confirm: time.Second, lockout: 2 * time.Second, backoff: time.Second}
 	ctx, cancel := context.WithCancel(context.Background())
 	out, recorded := make(chan audit.Observation), make(chan audit.Observation)
 	ended := make(chan error, 2)

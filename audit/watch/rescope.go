@@ -49,20 +49,25 @@ func (f *follower) walkAdded() {
 	if !f.adopted || len(f.added) == 0 || len(f.unconfirmed) > 0 {
 		return
 	}
-	added := f.added
-	f.added = nil
-	f.fifo.push(&item{done: true, then: func() { f.widen(added) }})
+	f.fifo.push(&item{done: true, then: f.widen})
 }
 
 // widen reads the roots that were added, beside all that goes on. Should the
 // link be lost meanwhile, the next one reads them.
-func (f *follower) widen(added []string) {
+func (f *follower) widen() {
+	if len(f.added) == 0 || len(f.unconfirmed) > 0 {
+		return // Another call has read them, or will: more were added meanwhile.
+	}
+	added := f.added
+	f.added = nil
 	if f.shots != nil {
 		f.shots.walk(added)
 		return
 	}
-	f.source.walked.Store(0)
-	f.widening = true
+	if f.synced { // Else it becomes a part of the walk that runs.
+		f.source.walked.Store(0)
+		f.widening = true
+	}
 	f.walk++
 	for _, root := range added {
 		f.partial[root] = true
@@ -89,7 +94,7 @@ func (f *follower) isRoot(path string) bool { return f.roots[path] }
 // walkShown notes that everything was handed over that a walk has found.
 func (f *follower) walkShown() {
 	f.settled, f.forgotten = true, false
-	if f.widening || len(f.added) > 0 {
+	if len(f.added) > 0 {
 		return // The roots that were added meanwhile have a mark of their own.
 	}
 	clear(f.partial)

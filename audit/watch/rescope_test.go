@@ -82,16 +82,69 @@ func TestRescopeDuringTheFirstWalk(t *testing.T) {
 	}
 }
 
+// TestRescopeWithinTheFirstWalk: what was added before its end is a part of it.
+func TestRescopeWithinTheFirstWalk(t *testing.T) {
+	s := newScene(t, 0, "/r")
+	s.link(9)
+	s.handed()
+	s.asked()
+	s.rescoped("/r", "/new")
+	s.asked()
+	s.server(frame{zxid: 9, request: request{op: opAddWatch, path: "/new"}})
+	s.handed()
+	s.expect("read beside the other", s.asked(), "get /new")
+	s.server(got(9, "/r", 0, 0))
+	s.expect("no end yet", s.handed(), "resync /r found v0")
+	s.server(got(9, "/new", 0, 0))
+	s.expect("one end", s.handed(), "resync /new found v0", "walked 2 at 9")
+	scope := s.f.scope
+	s.lose()
+	s.tr.scope = scope
+	s.link(9)
+	s.expect("nothing is missing", s.handed(), "mark 9")
+	s.expect("nothing is read", s.asked())
+}
+
+// TestRescopeBehindTheFirstWalk: the link is lost between the end of the first
+// walk and the beginning of that over what was added.
+func TestRescopeBehindTheFirstWalk(t *testing.T) {
+	s := newScene(t, 0, "/r")
+	s.link(9)
+	s.handed()
+	s.asked()
+	s.server(got(9, "/r", 0, 0))
+	s.rescoped("/r", "/new")
+	s.asked()
+	s.server(frame{zxid: 9, request: request{op: opAddWatch, path: "/new"}})
+	for range 2 {
+		o, out := s.f.head()
+		if out == nil {
+			t.Fatal("nothing to hand over")
+		}
+		s.f.handedOver(o)
+	}
+	scope := s.f.scope
+	s.lose()
+	s.tr.scope = scope
+	s.link(9)
+	s.handed()
+	if asked := s.asked(); !slices.Contains(asked, "get /new") {
+		t.Errorf("asked %q", asked)
+	}
+}
+
 // TestRescopeLive: with real servers, in both modes, on one connection.
 func TestRescopeLive(t *testing.T) {
+	t.Parallel()
 	for name, options := range map[string]zktest.Options{"recursive": {}, "one-shot": {Version: "3.5.10"}} {
 		t.Run(name, func(t *testing.T) {
-			ensemble := zktest.Start(t, options)
-			conn := client(t, ensemble.Addrs()[0])
+			t.Parallel()
+			address := borrow(t, options)
+			conn := client(t, address)
 			for _, path := range []string{"/quiet", "/r", "/new", "/new/a"} {
 				create(t, conn, path, "")
 			}
-			o := observe(t, 0, "/r", ensemble.Addrs()...)
+			o := observe(t, 0, "/r", address)
 			o.walked()
 			o.scope.set(t, "/new")
 			o.Rescope()

@@ -91,10 +91,10 @@ func (v *vandal) havoc(paths []string) {
 func TestResyncReadsWhatChanged(t *testing.T) {
 	for _, version := range versions("3.6.4", "3.8.6") {
 		t.Run(version, func(t *testing.T) {
-			ensemble := zktest.Start(t, zktest.Options{Version: version})
-			conn := client(t, ensemble.Addrs()[0])
+			address := borrow(t, zktest.Options{Version: version})
+			conn := client(t, address)
 			plant(t, conn, "/r", 10_000, 99)
-			proxy, err := zktest.NewProxy(ensemble.Addrs()[0])
+			proxy, err := zktest.NewProxy(address)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -182,11 +182,12 @@ func watches(t *testing.T, address string) string {
 
 // TestOneWatchARoot: what the inquiries of a resync leave is gone when it ends.
 func TestOneWatchARoot(t *testing.T) {
-	ensemble := zktest.Start(t, zktest.Options{})
-	conn := client(t, ensemble.Addrs()[0])
+	t.Parallel()
+	address := borrow(t, zktest.Options{})
+	conn := client(t, address)
 	plant(t, conn, "/q", 100, 9)
 	plant(t, conn, "/r", 1000, 9)
-	proxy, err := zktest.NewProxy(ensemble.Addrs()[0])
+	proxy, err := zktest.NewProxy(address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +204,7 @@ func TestOneWatchARoot(t *testing.T) {
 		if _, mark, _ := r.walked(); mark.Znodes < 1102 {
 			t.Errorf("%+v", mark)
 		}
-		if got, want := watches(t, ensemble.Addrs()[0]), "1 connections watching 2 paths\nTotal watches:2"; got != want {
+		if got, want := watches(t, address), "1 connections watching 2 paths\nTotal watches:2"; got != want {
 			t.Errorf("wchs says %q, want %q", got, want)
 		}
 	}
@@ -211,13 +212,14 @@ func TestOneWatchARoot(t *testing.T) {
 		t.Error("nobody asked what changed")
 	}
 	r.swept()
-	if got, want := watches(t, ensemble.Addrs()[0]), "1 connections watching 2 paths\nTotal watches:2"; got != want {
+	if got, want := watches(t, address), "1 connections watching 2 paths\nTotal watches:2"; got != want {
 		t.Errorf("after a sweep, wchs says %q, want %q", got, want)
 	}
 }
 
 // TestNoSecondConnection: everything is read, and that is said once.
 func TestNoSecondConnection(t *testing.T) {
+	t.Parallel()
 	ensemble := zktest.Start(t, zktest.Options{Config: map[string]string{"maxClientCnxns": "2"}})
 	conn := client(t, ensemble.Addrs()[0])
 	plant(t, conn, "/r", 100, 9)
@@ -276,10 +278,11 @@ func (l *lines) with(part string) (found []string) {
 // the comparison, its answers and the reads behind it. What the last resync
 // leaves is the tree.
 func TestResyncIsCutShort(t *testing.T) {
-	ensemble := zktest.Start(t, zktest.Options{})
-	conn := client(t, ensemble.Addrs()[0])
+	t.Parallel()
+	address := borrow(t, zktest.Options{})
+	conn := client(t, address)
 	plant(t, conn, "/r", 2000, 99)
-	proxy, err := zktest.NewProxy(ensemble.Addrs()[0])
+	proxy, err := zktest.NewProxy(address)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/go-zookeeper/zk"
 
@@ -100,9 +99,9 @@ func history(t *testing.T, options zktest.Options, rewrite func(*past, *zk.Conn)
 		t.Fatal(err)
 	}
 	defer proxy.Close()
-	r := record(t, Options{Servers: []string{proxy.Addr()}, Dial: new(net.Dialer).DialContext}, "/r", time.Second)
+	r := record(t, Options{Servers: []string{proxy.Addr()}, Dial: new(net.Dialer).DialContext}, "/r")
 	r.walked(1)
-	rewrite(&past{t, ensemble, server, proxy}, conn)
+	rewrite(&past{t, ensemble, server, proxy, r}, conn)
 	r.await("news of a rewritten history", func() bool {
 		gaps := of[audit.Gap](r)
 		return len(gaps) > 0 && gaps[len(gaps)-1].Reason == audit.GapHistoryRewritten
@@ -127,7 +126,8 @@ type past struct {
 	t        *testing.T
 	ensemble *zktest.Ensemble
 	*zktest.Server
-	proxy *zktest.Proxy
+	proxy   *zktest.Proxy
+	auditor *recording
 }
 
 // begin starts the server again, with what history it has now.
@@ -166,8 +166,10 @@ func grow(t *testing.T, conn *zk.Conn, path string, count int) {
 // TestWiped: the ensemble begins anew, behind what was seen: it is not locked
 // out for long.
 func TestWiped(t *testing.T) {
+	t.Parallel()
 	history(t, zktest.Options{}, func(p *past, conn *zk.Conn) {
 		grow(t, conn, "/r", 200)
+		p.auditor.balances(conn, "/r") // What nobody saw, nobody misses.
 		p.wipe(0)
 	})
 }
@@ -175,6 +177,7 @@ func TestWiped(t *testing.T) {
 // TestWipedAndGrown: the ensemble begins anew and has grown past what was seen
 // when the auditor comes back. Its steps were the same.
 func TestWipedAndGrown(t *testing.T) {
+	t.Parallel()
 	history(t, zktest.Options{}, func(p *past, conn *zk.Conn) {
 		p.proxy.Refuse(true)
 		p.proxy.Cut()
@@ -185,6 +188,7 @@ func TestWipedAndGrown(t *testing.T) {
 
 // TestOldSnapshot: the files of an earlier day are copied back.
 func TestOldSnapshot(t *testing.T) {
+	t.Parallel()
 	history(t, zktest.Options{}, func(p *past, conn *zk.Conn) {
 		grow(t, conn, "/r", 10)
 		p.Kill()
@@ -194,6 +198,7 @@ func TestOldSnapshot(t *testing.T) {
 		later := p.begin()
 		create(t, later, "/r/lost", "")
 		grow(t, later, "/r", 100)
+		p.auditor.balances(later, "/r")
 		if err := p.Wipe(); err != nil {
 			t.Fatal(err)
 		}
@@ -255,8 +260,10 @@ func admin(t *testing.T, server *zktest.Server, method, command string, body []b
 // TestAdminRestore: the AdminServer restores a snapshot under a session that
 // does not notice, and drops the watches.
 func TestAdminRestore(t *testing.T) {
+	t.Parallel()
 	for name, jvm := range map[string][]string{"recursive": nil, "one-shot": optimized} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			history(t, zktest.Options{Admin: true, JVM: jvm}, func(p *past, conn *zk.Conn) {
 				defer http.DefaultClient.CloseIdleConnections()
 				grow(t, conn, "/r", 10)

@@ -120,7 +120,7 @@ func TestShots(t *testing.T) {
 			s.expect("asked", s.asked(), "get /r")
 		},
 		"the watch is lost": func(s *scene) {
-			s.f.confirmedAt = s.f.confirmedAt.Add(-2 * confirmInterval)
+			s.f.confirmedAt = s.f.confirmedAt.Add(-2 * usualPace().confirm)
 			s.f.confirmWatches()
 			s.expect("asked", s.asked(), "check /r")
 			fr := frame{zxid: 12, code: errNoWatcher, request: request{op: opCheckWatches, path: "/r"}}

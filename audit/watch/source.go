@@ -56,11 +56,11 @@ type Source struct {
 	rescoped chan struct{} // Has a token when the scope is to be read anew.
 	metrics  *metrics
 
-	confirmEvery time.Duration
-	fallbacks    prometheus.Counter
-	sweeps       prometheus.Counter
-	fellBack     atomic.Bool
-	problem      atomic.Pointer[error]
+	pace      pace
+	fallbacks prometheus.Counter
+	sweeps    prometheus.Counter
+	fellBack  atomic.Bool
+	problem   atomic.Pointer[error]
 }
 
 // New prepares a source; it connects when it runs.
@@ -69,7 +69,7 @@ func New(o Options) *Source {
 		o.Timeout = defaultTimeout
 	}
 	return &Source{
-		Options: o, rescoped: make(chan struct{}, 1), metrics: newMetrics(o.Registry), confirmEvery: confirmInterval,
+		Options: o, rescoped: make(chan struct{}, 1), metrics: newMetrics(o.Registry), pace: usualPace(),
 		fallbacks: newFallbacks(o.Registry), sweeps: newSweeps(o.Registry),
 	}
 }
@@ -108,7 +108,7 @@ func (s *Source) unreachable(err error) {
 func (s *Source) Run(ctx context.Context, from audit.Zxid, scope audit.Scope, known audit.Known, out chan<- audit.Observation) error {
 	s.report(errors.New("not connected to ZooKeeper yet"))
 	d := &dialer{
-		ctx: ctx, dial: s.Dial, auth: s.Auth, timeout: s.Timeout, servers: len(s.Servers), trouble: s.unreachable,
+		ctx: ctx, pace: s.pace, dial: s.Dial, auth: s.Auth, timeout: s.Timeout, servers: len(s.Servers), trouble: s.unreachable,
 		links: make(chan *link, 1), logger: s.Logger,
 	}
 	d.newest.Store(uint64(from))

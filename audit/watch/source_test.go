@@ -115,12 +115,14 @@ func create(t *testing.T, conn *zk.Conn, path, data string) {
 }
 
 func TestRecursiveWatch(t *testing.T) {
+	t.Parallel()
 	for _, version := range []string{"3.6.4", "3.8.6", "3.9.5"} {
 		t.Run(version, func(t *testing.T) {
-			ensemble := zktest.Start(t, zktest.Options{Version: version})
-			conn := client(t, ensemble.Addrs()[0])
+			t.Parallel()
+			address := borrow(t, zktest.Options{Version: version})
+			conn := client(t, address)
 			create(t, conn, "/r", "")
-			o := observe(t, 0, "/r", ensemble.Addrs()...)
+			o := observe(t, 0, "/r", address)
 			if found, mark, gaps := o.walked(); found != 1 || mark.Zxid == 0 || gaps != nil {
 				t.Fatalf("first walk: %d znodes, %+v, %v", found, mark, gaps)
 			}
@@ -167,9 +169,10 @@ func (o *observer) expects(version string, op audit.Op, data string, zxid func(a
 
 // TestConnectionCut cuts the connection within a frame, at many places.
 func TestConnectionCut(t *testing.T) {
-	ensemble := zktest.Start(t, zktest.Options{})
-	conn := client(t, ensemble.Addrs()[0])
-	proxy, err := zktest.NewProxy(ensemble.Addrs()[0])
+	t.Parallel()
+	address := borrow(t, zktest.Options{})
+	conn := client(t, address)
+	proxy, err := zktest.NewProxy(address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,8 +203,9 @@ func TestConnectionCut(t *testing.T) {
 }
 
 func TestWalkOf5000(t *testing.T) {
-	ensemble := zktest.Start(t, zktest.Options{})
-	conn := client(t, ensemble.Addrs()[0])
+	t.Parallel()
+	address := borrow(t, zktest.Options{})
+	conn := client(t, address)
 	create(t, conn, "/r", "")
 	want := map[string]bool{"/r": true}
 	for i := range 50 {
@@ -217,7 +221,7 @@ func TestWalkOf5000(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	o := observe(t, 0, "/r", ensemble.Addrs()...)
+	o := observe(t, 0, "/r", address)
 	got := map[string]bool{}
 	for {
 		seen := o.next()
@@ -240,10 +244,11 @@ func TestWalkOf5000(t *testing.T) {
 
 // TestLongPath: ZooKeeper takes longer paths than the mirror can keep.
 func TestLongPath(t *testing.T) {
-	ensemble := zktest.Start(t, zktest.Options{})
-	conn := client(t, ensemble.Addrs()[0])
+	t.Parallel()
+	address := borrow(t, zktest.Options{})
+	conn := client(t, address)
 	create(t, conn, "/r", "")
-	o := observe(t, 0, "/r", ensemble.Addrs()...)
+	o := observe(t, 0, "/r", address)
 	o.walked()
 	long := "/r/" + string(slices.Repeat([]byte("x"), maxPath))
 	create(t, conn, long, "")

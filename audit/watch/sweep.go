@@ -110,6 +110,8 @@ func (w *sweeper) begin(ctx context.Context) error {
 		select {
 		case <-begun:
 			return nil
+		case <-ctx.Done():
+			return ctx.Err()
 		case <-link.Done():
 			select {
 			case <-begun: // It said so before it ended.

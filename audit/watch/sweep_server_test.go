@@ -34,10 +34,12 @@ func (r *run) through(zxid audit.Zxid) map[string]audit.Seen {
 }
 
 func TestSweepFindsWhatNoWatchTells(t *testing.T) {
+	t.Parallel()
 	for _, version := range versions("3.6.4", "3.8.6") {
 		t.Run(version, func(t *testing.T) {
-			ensemble := zktest.Start(t, zktest.Options{Version: version})
-			conn := client(t, ensemble.Addrs()[0])
+			t.Parallel()
+			address := borrow(t, zktest.Options{Version: version})
+			conn := client(t, address)
 			if err := conn.AddAuth("digest", []byte("u:p")); err != nil {
 				t.Fatal(err)
 			}
@@ -54,7 +56,7 @@ func TestSweepFindsWhatNoWatchTells(t *testing.T) {
 			}
 			setACL("/r/secret", ours)
 			known := newLedger()
-			r := startRun(t, known, 0, Options{Servers: ensemble.Addrs(), SweepInterval: 500 * time.Millisecond}, "/r")
+			r := startRun(t, known, 0, Options{Servers: []string{address}, SweepInterval: 500 * time.Millisecond}, "/r")
 			r.walked()
 			_, stat, err := conn.Get("/r")
 			if err != nil {
@@ -109,12 +111,13 @@ func TestSweepFindsWhatNoWatchTells(t *testing.T) {
 // TestACLsAreReadWithOtherNews: no watch tells of an ACL, but the answer for
 // whatever is told next does.
 func TestACLsAreReadWithOtherNews(t *testing.T) {
-	ensemble := zktest.Start(t, zktest.Options{})
-	conn := client(t, ensemble.Addrs()[0])
+	t.Parallel()
+	address := borrow(t, zktest.Options{})
+	conn := client(t, address)
 	create(t, conn, "/r", "")
 	create(t, conn, "/r/a", "x")
 	create(t, conn, "/r/b", "x")
-	proxy, err := zktest.NewProxy(ensemble.Addrs()[0])
+	proxy, err := zktest.NewProxy(address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +155,7 @@ func TestACLsAreReadWithOtherNews(t *testing.T) {
 	for _, s := range seen {
 		acls[s.Path] = s.Node.ACL
 	}
-	if diff := cmp.Diff(map[string][]audit.ACL{"/r/a": nil, "/r/b": {{Perms: "rw", Scheme: "world", ID: "anyone"}}}, acls); diff != "" {
+	if diff := cmp.Diff(map[string][]audit.ACL{"/r": nil, "/r/a": nil, "/r/b": {{Perms: "rw", Scheme: "world", ID: "anyone"}}}, acls); diff != "" {
 		t.Errorf("behind a gap (-want +got):\n%s", diff)
 	}
 }

@@ -17,6 +17,7 @@ import (
 func sweeping(t *testing.T) *scene {
 	t.Helper()
 	s := comparing(t)
+	s.f.working, s.stop = context.WithCancel(t.Context()) // The link lives on.
 	s.f.compared([]string{"/r"}, 1, nil)
 	s.expect("the root is read in any case", s.asked(), "get /r")
 	s.server(gotStat(9, "/r", state(1, 0, 3, 0)))

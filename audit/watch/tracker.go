@@ -3,7 +3,6 @@ package watch
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -244,7 +243,7 @@ func (f *follower) until(ctx context.Context, asks chan<- ask, done func() bool)
 
 // run hands over what the link tells until it closes.
 func (f *follower) run(ctx context.Context, asks chan<- ask) error {
-	ticker := time.NewTicker(glance)
+	ticker := time.NewTicker(min(glance, f.source.pace.confirm))
 	defer ticker.Stop()
 	for {
 		if err := f.proceed(ctx); err != nil {
@@ -285,28 +284,6 @@ func (f *follower) run(ctx context.Context, asks chan<- ask) error {
 	}
 }
 
-// handedOver takes the head off the queue.
-func (f *follower) handedOver(head audit.Observation) {
-	f.fifo.pop()
-	switch o := head.(type) {
-	case audit.Gap:
-		if o.Reason == audit.GapHistoryRewritten {
-			f.through, f.rewritten = 0, false // The recorder begins anew, and so does the next link.
-			f.forgetSweep()
-		}
-	case audit.Mode:
-		f.announced = o
-	case audit.Mark:
-		f.handed = o.Zxid
-		if o.Walk {
-			f.walkShown()
-		}
-		if o.ACL != 0 {
-			f.sweepTold(o.ACL)
-		}
-	}
-}
-
 // room returns where to take orders from: nowhere while more is to be read than
 // was asked for, and none of a sweep while there is something that was missed.
 func (f *follower) room() (orders, sweeps <-chan order) {
@@ -328,40 +305,4 @@ func (f *follower) trouble() error {
 		return errFlooded
 	}
 	return nil
-}
-
-// proceed begins a walk, or a sweep, when everything before it was handed over
-// and the recorder has applied it. It passes over what is known already.
-func (f *follower) proceed(ctx context.Context) error {
-	for it := f.fifo.first(); it != nil && (it.known || it.then != nil); it = f.fifo.first() {
-		if it.then != nil {
-			if err := f.known.Settle(ctx); err != nil {
-				return fmt.Errorf("wait for the recorder: %w", err)
-			}
-		}
-		f.fifo.pop()
-		if it.then != nil {
-			it.then()
-		}
-	}
-	return nil
-}
-
-// head returns the oldest observation and where to send it, or a nil channel
-// while it waits for its answer.
-func (f *follower) head() (audit.Observation, chan<- audit.Observation) {
-	it := f.fifo.first()
-	switch {
-	case it == nil:
-		if o, ok := f.idleMark(); ok {
-			f.fifo.push(&item{other: o, done: true})
-			return o, f.out
-		}
-		return nil, nil
-	case !it.done || it.unbounded:
-		return nil, nil
-	case it.other != nil:
-		return it.other, f.out
-	}
-	return it.seen, f.out
 }

@@ -68,7 +68,7 @@ func TestStopDuringTheFirstSync(t *testing.T) {
 	dir := t.TempDir()
 	p := startAuditor(t, dir, []string{stalled}, "/a")
 	url := "http://" + p.app.Addr().String()
-	awaitPage(t, url+"/-/ready", http.StatusServiceUnavailable, "not ready: first sync is under way: ")
+	awaitPage(t, url+"/-/ready", http.StatusServiceUnavailable, "not ready: first sync ")
 	start := time.Now()
 	if err := p.stop(); err != nil {
 		t.Errorf("stop: %v", err)

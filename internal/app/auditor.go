@@ -41,13 +41,14 @@ type auditor struct {
 	source  *watch.Source
 	record  *recorder.Recorder
 	sinks   []sink
+	show    func(progress string) // Or nil.
 }
 
 // openAuditor opens the journal first: its lock keeps other processes away
 // from the whole directory. It reads what a long run has left, which ctx can
 // end.
 func openAuditor(ctx context.Context, o Options, dialer *fourletter.Dialer, reg prometheus.Registerer) (*auditor, error) {
-	a := &auditor{logger: o.Logger}
+	a := &auditor{logger: o.Logger, show: o.Progress}
 	var err error
 	a.journal, err = journal.Open(journal.Options{
 		Dir: o.Audit.Dir, Logger: o.Logger, Registerer: reg,
@@ -127,6 +128,7 @@ func (a *auditor) run(ctx context.Context) error {
 	defer stopObserving()
 	recorded, pumped := make(chan error, 1), make(chan error, 1)
 	go func() { recorded <- a.observe(working, observing, stopObserving) }()
+	shown := a.showProgress(observing)
 	go func() { pumped <- deliver(working, a.sinks) }()
 
 	var errs []error
@@ -140,6 +142,7 @@ func (a *auditor) run(ctx context.Context) error {
 	ending, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
 	stopObserving()
+	<-shown
 	if recorded != nil {
 		errs = append(errs, finish(ending, abort, recorded))
 	}
@@ -217,5 +220,5 @@ func (a *auditor) ready() error {
 	if err := a.source.Err(); err != nil {
 		return fmt.Errorf("first sync is waiting: %w", err)
 	}
-	return fmt.Errorf("first sync is under way: %d znodes read", a.source.Walked())
+	return errors.New(firstSync(a.source.Progress(), a.source.Walked()))
 }

@@ -61,7 +61,7 @@ func (r *records) Write(p []byte) (int, error) {
 }
 
 // await returns all events so far as soon as one of them fulfills the condition.
-func (r *records) await(t *testing.T, what string, ok func(audit.Event) bool) []audit.Event {
+func (r *records) await(t testing.TB, what string, ok func(audit.Event) bool) []audit.Event {
 	t.Helper()
 	deadline := time.After(patience)
 	for {

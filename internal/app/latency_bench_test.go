@@ -37,6 +37,7 @@ const (
 func BenchmarkLatency(b *testing.B) {
 	b.Run("zkwarden", func(b *testing.B) {
 		measureLatency(b, func(b *testing.B, addr string) (told func() map[string]time.Time) {
+			b.Helper()
 			arrivals := &arrivals{at: map[string]time.Time{}}
 			startBenchAuditor(b, auditOptions(b.TempDir(), arrivals, []string{addr}, "/latency"))
 			return arrivals.told
@@ -45,6 +46,7 @@ func BenchmarkLatency(b *testing.B) {
 	for name, command := range latencyPeers() {
 		b.Run(name, func(b *testing.B) {
 			measureLatency(b, func(b *testing.B, addr string) func() map[string]time.Time {
+				b.Helper()
 				return startPeer(b, append(command, addr, "/latency"))
 			})
 		})
@@ -65,6 +67,7 @@ func latencyPeers() map[string][]string {
 }
 
 func measureLatency(b *testing.B, start func(b *testing.B, addr string) (told func() map[string]time.Time)) {
+	b.Helper()
 	ensemble := zktest.Start(b, zktest.Options{Servers: 3})
 	conn, events, err := zk.Connect(ensemble.Addrs()[:1], 10*time.Second, zk.WithLogger(quietLogger{}), zk.WithLogInfo(false))
 	if err != nil {
@@ -96,6 +99,7 @@ func measureLatency(b *testing.B, start func(b *testing.B, addr string) (told fu
 
 // writeAtPace returns when each znode's creation was acknowledged.
 func writeAtPace(b *testing.B, conn *zk.Conn) map[string]time.Time {
+	b.Helper()
 	prefix := fmt.Sprintf("/latency/%d-", time.Now().UnixNano())
 	acked := map[string]time.Time{}
 	var mu sync.Mutex
@@ -120,6 +124,7 @@ func writeAtPace(b *testing.B, conn *zk.Conn) map[string]time.Time {
 }
 
 func awaitTold(b *testing.B, told func() map[string]time.Time, acked map[string]time.Time) map[string]time.Time {
+	b.Helper()
 	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
 		seen := told()
 		missing := 0
@@ -173,6 +178,7 @@ func (a *arrivals) told() map[string]time.Time {
 
 // startPeer runs a command until the benchmark ends.
 func startPeer(b *testing.B, command []string) func() map[string]time.Time {
+	b.Helper()
 	cmd := exec.CommandContext(b.Context(), command[0], command[1:]...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
@@ -222,6 +228,7 @@ func (a *arrivals) read(out io.Reader, ready chan<- struct{}) {
 // startBenchAuditor runs an auditor until the benchmark ends, and returns when
 // its first sync is complete.
 func startBenchAuditor(b *testing.B, o Options) {
+	b.Helper()
 	a, err := New(o)
 	if err != nil {
 		b.Fatal(err)

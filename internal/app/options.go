@@ -40,6 +40,7 @@ type Options struct {
 
 	Hangups   <-chan os.Signal // At each the files are read again that can be; nil: at none.
 	Stdout    io.Writer        // Receives the journal's lines.
+	Progress  func(string)     // Shows one line in place of the one before; "" clears it. Nil: nobody looks.
 	Logger    log.Logger       // Already filtered by level.
 	WebLogger *slog.Logger     // The same destination, for the web server's library.
 }
