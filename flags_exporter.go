@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"path"
 
 	"gopkg.in/alecthomas/kingpin.v2"
@@ -98,7 +99,7 @@ func (f *flags) checkFlags() {
 		PlaceHolder("PATH").StringsVar(&f.explained)
 }
 
-func (f *flags) checkOptions() cli.CheckOptions {
+func (f *flags) checkOptions(stderr io.Writer) cli.CheckOptions {
 	o := f.runOptions()
 	return cli.CheckOptions{
 		Addr: f.addresses[0], Dialer: f.dialer(), Timeout: f.timeout,
@@ -106,6 +107,7 @@ func (f *flags) checkOptions() cli.CheckOptions {
 		StateFile: o.StateFile(), Cons: o.Collector.Cons,
 		Audit: cli.CheckAudit{
 			Ensemble: f.ensemble, Paths: o.Audit.Paths, Policy: f.policyFile(), Dir: o.Audit.Dir, DigestKeyFile: o.Audit.DigestKeyFile, Servers: f.addresses,
+			Auth: f.session(stderr).Auth,
 		},
 	}
 }

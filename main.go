@@ -87,7 +87,7 @@ func ask(ctx context.Context, f *flags, chosen string, stdout, stderr io.Writer)
 		if len(f.explained) > 0 {
 			return cli.Explain(f.explainOptions(), stdout)
 		}
-		return cli.Check(ctx, f.checkOptions(), stdout)
+		return cli.Check(ctx, f.checkOptions(stderr), stdout)
 	}
 	return usageError{fmt.Errorf("unknown command %q", chosen)}
 }

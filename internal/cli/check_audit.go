@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/go-kit/log"
 	"github.com/go-zookeeper/zk"
@@ -18,10 +20,6 @@ import (
 	"zkwarden/audit/policy"
 	"zkwarden/audit/watch"
 )
-
-// saslRequired is the code with which a server refuses whatever a session asks
-// that didn't log in: SESSIONCLOSEDREQUIRESASLAUTH, since ZooKeeper 3.6.
-const saslRequired = "-124"
 
 // auditor reports on what an auditor with these options needs.
 func (r *report) auditor(ctx context.Context, o CheckOptions) {
@@ -44,14 +42,18 @@ func (r *report) auditor(ctx context.Context, o CheckOptions) {
 			r.bad("make one with: openssl rand -hex 32", "%v", err)
 		}
 	}
-	s, err := openSession(ctx, SessionOptions{Servers: o.Audit.Servers, Timeout: o.Timeout, Dial: o.Dialer.DialContext})
-	if err != nil {
+	s, err := openSession(ctx, SessionOptions{Servers: o.Audit.Servers, Timeout: o.Timeout, Dial: o.Dialer.DialContext, Auth: o.Audit.Auth})
+	switch {
+	case errors.Is(err, errIntroduction):
+		r.bad("correct --zookeeper.auth-file: a line scheme:auth for each credential", "no session: %v", err)
+		return
+	case err != nil:
 		r.bad("see what is wrong with the server above; sessions need a server that serves", "no session: %v", err)
 		return
 	}
 	defer s.close()
 	r.good("a session can be made")
-	if r.readable(s, paths) {
+	if r.readable(ctx, s, paths) {
 		r.recursiveWatch(ctx, o, paths)
 	}
 }
@@ -97,22 +99,26 @@ func writable(dir string) error {
 	return errors.Join(file.Close(), os.Remove(file.Name()))
 }
 
-// readable reports on the znodes that are audited, and returns whether a
-// session that didn't log in may ask anything at all.
-func (r *report) readable(s *session, paths []string) bool {
+// readable reports on the znodes that are audited, and returns whether the
+// session may ask anything at all.
+func (r *report) readable(ctx context.Context, s *session, paths []string) bool {
 	for _, path := range paths {
-		_, stat, err := s.conn.Get(path)
+		var stat *zk.Stat
+		err := s.read(ctx, func(conn *zk.Conn) (err error) {
+			_, stat, err = conn.Get(path)
+			return err
+		})
 		switch {
 		case err == nil:
 			r.good("%s can be read; it has %d children", path, stat.NumChildren)
 		case errors.Is(err, zk.ErrNoNode):
 			r.note("", "%s doesn't exist: it is audited from when it is created", path)
 		case errors.Is(err, zk.ErrNoAuth):
-			r.bad(fmt.Sprintf("add world:anyone:r to its ACL (zkCli.sh: getAcl %s, then setAcl with all of it); what is below has ACLs of its own", path),
-				"%s can't be read: its ACL doesn't let anyone", path)
-		case strings.HasSuffix(err.Error(), saslRequired):
-			r.bad("the auditor can't log in: take sessionRequireClientSASLAuth and enforce.auth.enabled out of zoo.cfg",
-				"the server demands that sessions log in, with SASL or one of enforce.auth.schemes")
+			r.bad(fmt.Sprintf("name a credential that may read it in --zookeeper.auth-file, or add world:anyone:r to its ACL (zkCli.sh: getAcl %s, then setAcl with all of it); what is below has ACLs of its own", path),
+				"%s can't be read: its ACL doesn't let this session", path)
+		case errors.Is(err, watch.ErrAuthDemanded):
+			r.bad("name a credential in --zookeeper.auth-file, or use a client certificate, where enforce.auth.schemes lists digest or x509; where the server takes SASL alone, take sessionRequireClientSASLAuth out of zoo.cfg, or sasl as the only one of enforce.auth.schemes",
+				"the server demands that sessions log in, and SASL is not spoken here")
 			return false
 		default:
 			r.bad("look at the server's log", "read %s: %v", path, err)
@@ -132,9 +138,14 @@ func (r *report) recursiveWatch(ctx context.Context, o CheckOptions, paths []str
 		r.note("upgrade to ZooKeeper 3.6 or newer; from there on take zookeeper.watchManagerName=org.apache.zookeeper.server.watch.WatchManagerOptimized out of the server's Java options",
 			"the server has no persistent recursive watches: every znode gets watches of its own, and what changes faster than they are set anew is counted, not told apart")
 	default:
-		r.bad("look at the server's log", "the watches are not confirmed: %v", err)
+		r.bad("look at the server's log", "the watches are not confirmed: %s", oneLine(err))
 	}
 }
+
+// fallbackTime is how much longer it takes to find out about a server that has
+// no recursive watches: it hangs up over the question, and is connected to
+// again after a pause.
+const fallbackTime = 5 * time.Second
 
 // watchOnce sets the watches and returns how the source observes when the
 // server has confirmed them, or says why not.
@@ -143,10 +154,10 @@ func watchOnce(ctx context.Context, o CheckOptions, paths []string) (mode string
 	if err != nil {
 		return "", err
 	}
-	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, o.Timeout+fallbackTime)
 	source := watch.New(watch.Options{
 		Servers: o.Audit.Servers, SessionTimeout: sessionTimeout, Timeout: o.Timeout, Logger: log.NewNopLogger(),
-		Dial: o.Dialer.DialContext,
+		Dial: o.Dialer.DialContext, Auth: o.Audit.Auth,
 	})
 	seen := make(chan audit.Observation)
 	go func() {
@@ -162,7 +173,7 @@ func watchOnce(ctx context.Context, o CheckOptions, paths []string) (mode string
 	for {
 		select {
 		case <-ctx.Done():
-			return "", errors.Join(ctx.Err(), source.Err())
+			return "", cmp.Or(source.Err(), ctx.Err())
 		case o, more := <-seen:
 			if !more {
 				return "", source.Err()
