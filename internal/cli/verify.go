@@ -46,16 +46,19 @@ func Verify(ctx context.Context, o VerifyOptions, out io.Writer) error {
 // verdictText says what a sound journal proves, and of any other how much of
 // it does.
 func verdictText(r journal.Report, err error) string {
-	var b strings.Builder
-	if _, isBroken := errors.AsType[*journal.BrokenError](err); isBroken && r.Last >= r.First {
-		fmt.Fprintf(&b, "broken: only the records %d to %d, before the damage, prove each other\n", r.First, r.Last)
-	}
-	if err != nil {
-		return b.String()
-	}
-	if r.Last < r.First {
+	_, isBroken := errors.AsType[*journal.BrokenError](err)
+	isEmpty := r.Last == 0 || r.Last < r.First
+	switch {
+	case isBroken && isEmpty:
+		return "broken: no record is proved\n"
+	case isBroken:
+		return fmt.Sprintf("broken: only the records %d to %d, before the damage, prove each other\n", r.First, r.Last)
+	case err != nil:
+		return ""
+	case isEmpty:
 		return "intact: the journal has no records\n"
 	}
+	var b strings.Builder
 	fmt.Fprintf(&b, "intact: records %d to %d, %s in %s, chain id %s\n", r.First, r.Last, bytesText(r.Bytes), filesText(r.Segments), r.Chain)
 	fmt.Fprintf(&b, "head: %d:%d, hash %s\n", r.Last, r.Check(), r.Hash)
 	if r.First > 1 {

@@ -167,6 +167,18 @@ func TestVerifyOfNothing(t *testing.T) {
 	}
 }
 
+// A journal whose head is gone is refused before a record is read.
+func TestVerifyWithoutHead(t *testing.T) {
+	dir, _ := writeJournal(t, journal.Limits{}, edited(3)...)
+	if err := os.Remove(filepath.Join(dir, "head")); err != nil {
+		t.Fatal(err)
+	}
+	got, err := verify(t, VerifyOptions{Dir: dir})
+	if _, ok := errors.AsType[*journal.BrokenError](err); !ok || got != "broken: no record is proved\n" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 func TestVerifyProgress(t *testing.T) {
 	var terminal bytes.Buffer
 	p := verifyProgress{out: &terminal, began: time.Now().Add(-2 * time.Second)}
