@@ -332,6 +332,10 @@ func retained(t *testing.T) (dir string, removed []byte) {
 	appendEvents(t, j, 1)
 	settle(t, j)
 	closeJournal(t, j)
+	report, err := Verify(t.Context(), dir, VerifyOptions{})
+	if _, events := kept(t, dir); err != nil || report.RemovedBy != last(retentions(events)).Seq {
+		t.Fatalf("record %d vouches for the removal: %v", report.RemovedBy, err)
+	}
 	if diff := cmp.Diff([]uint64{6, 11}, segmentNames(t, dir)); diff != "" {
 		t.Fatalf("segments (-want +got):\n%s", diff)
 	}
