@@ -106,8 +106,8 @@ func (f *flags) checkOptions(stderr io.Writer) cli.CheckOptions {
 		Members: f.ensembleMembers, EnsembleTimeout: f.ensembleTimeout,
 		StateFile: o.StateFile(), AdminServer: o.Ensemble.AdminServer, Cons: o.Collector.Cons,
 		Audit: cli.CheckAudit{
-			Ensemble: f.ensemble, Paths: o.Audit.Paths, Policy: f.policyFile(), Dir: o.Audit.Dir, DigestKeyFile: o.Audit.DigestKeyFile,
-			Servers: f.addresses, Auth: f.session(stderr).Auth,
+			Ensemble: f.ensemble, Paths: o.Audit.Paths, Policy: f.policyFile(), Dir: o.Audit.Dir, DigestKeyFile: o.Audit.DigestKeyFile, Servers: f.addresses,
+			Auth: f.session(stderr).Auth,
 		},
 	}
 }

@@ -31,7 +31,7 @@ func (m *match) declared() (gaps, brackets, unsettled []gap) {
 	for _, e := range m.records {
 		after, until := bracket(e)
 		switch {
-		case e.Kind == audit.KindGap:
+		case e.Kind == audit.KindGap && e.ZxidUntil != nil: // Else a sink's, and the journal has the changes.
 			gaps = append(gaps, gap{after: after, until: until})
 			unsettled = append(unsettled, gap{after: after, until: math.MaxUint64})
 		case e.Control == audit.ControlResync:

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"zkwarden/audit"
+	"zkwarden/audit/eventtest"
 )
 
 // keeping opens a journal in dir with limits; the test ends it.
@@ -46,10 +47,14 @@ func settle(t *testing.T, j *Journal) {
 	}
 }
 
-// kept wants the journal in dir to be what the newest anchor says, and returns
-// the first seq and the events.
+// kept wants the journal in dir to be what the newest anchor says, with records
+// as they are published, and returns the first seq and the events.
 func kept(t *testing.T, dir string) (first uint64, events []audit.Event) {
 	t.Helper()
+	schema, err := eventtest.Published()
+	if err != nil {
+		t.Fatal(err)
+	}
 	report, err := Verify(t.Context(), dir, VerifyOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -57,6 +62,9 @@ func kept(t *testing.T, dir string) (first uint64, events []audit.Event) {
 	for line, err := range Browse(t.Context(), dir, BrowseOptions{}) {
 		if err != nil {
 			t.Fatal(err)
+		}
+		if err := schema.Validate(line.JSON); err != nil {
+			t.Errorf("record %d: %v\n%s", line.Seq, err, line.JSON)
 		}
 		e, err := Decode(line)
 		if err != nil {
@@ -324,6 +332,10 @@ func retained(t *testing.T) (dir string, removed []byte) {
 	appendEvents(t, j, 1)
 	settle(t, j)
 	closeJournal(t, j)
+	report, err := Verify(t.Context(), dir, VerifyOptions{})
+	if _, events := kept(t, dir); err != nil || report.RemovedBy != last(retentions(events)).Seq {
+		t.Fatalf("record %d vouches for the removal: %v", report.RemovedBy, err)
+	}
 	if diff := cmp.Diff([]uint64{6, 11}, segmentNames(t, dir)); diff != "" {
 		t.Fatalf("segments (-want +got):\n%s", diff)
 	}

@@ -35,6 +35,7 @@ type Report struct {
 	First, Last uint64 // The seqs of the first and the last record; Last is First-1 when there is none.
 	Hash        string // Of the last record.
 	Witnessed   uint64 // The last record that one of the given heads vouches for; 0 when none does.
+	RemovedBy   uint64 // The retention record that vouches for what is gone before First; 0 when nothing is.
 	Torn        int64  // Bytes behind the last record: a line that is being written, or that a crash left.
 }
 
@@ -76,7 +77,6 @@ type verification struct {
 
 	begin    mark // What the first record says of the one before it.
 	notKept  error
-	vouched  bool // Whether a retention record names begin as the last record removed.
 	newest   mark // The newest anchor before begin.
 	last     mark
 	read     int64 // Bytes of the segments before the one being read.
@@ -236,7 +236,9 @@ func (v *verification) retention(r *segmentReader, line []byte) error {
 	if err != nil {
 		return &BrokenError{File: r.file.Name(), Line: r.line, Seq: e.Seq, Problem: err.Error()}
 	}
-	v.vouched = v.vouched || anchor == v.begin
+	if anchor == v.begin && v.report.RemovedBy == 0 {
+		v.report.RemovedBy = e.Seq
+	}
 	if anchor.seq <= v.begin.seq {
 		v.newest = anchor
 	}
@@ -266,7 +268,7 @@ func (v *verification) meet(r *segmentReader) error {
 
 // conclude checks what can be known only at the end.
 func (v *verification) conclude() error {
-	if v.begin.seq > 0 && !v.vouched {
+	if v.begin.seq > 0 && v.report.RemovedBy == 0 {
 		if v.newest.seq == v.begin.seq {
 			return otherBeginning(v.dir, v.newest, v.begin.hash)
 		}

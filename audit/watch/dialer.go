@@ -44,7 +44,8 @@ type dialer struct {
 	last         *link
 	lastAt       time.Time // When last was made.
 	refusedSince time.Time
-	failures     int // Attempts in a row that led to nothing.
+	expired      bool // Whether a server told that the session is over, since one accepted a session.
+	failures     int  // Attempts in a row that led to nothing.
 }
 
 // connect is the library's dial function. It is never called concurrently. The
@@ -103,6 +104,10 @@ func (d *dialer) judgeLast() {
 	switch {
 	case d.last == nil:
 		return
+	case d.last.expired.Load() && !d.expired:
+		// The server would take another session, and is asked for it at once.
+		d.expired, d.refusedSince, d.failures = true, time.Time{}, 0
+		return
 	case !d.last.accepted():
 		d.trouble(fmt.Errorf("open a session at %s: %w", d.last.address, errRefused))
 		if d.refusedSince.IsZero() {
@@ -111,7 +116,7 @@ func (d *dialer) judgeLast() {
 		d.failures++
 		return
 	}
-	d.refusedSince = time.Time{}
+	d.expired, d.refusedSince = false, time.Time{}
 	if d.last.confirmed.Load() && time.Since(d.lastAt) >= shortLived {
 		d.failures = 0
 	} else {

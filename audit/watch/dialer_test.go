@@ -117,6 +117,44 @@ func TestLockout(t *testing.T) {
 	})
 }
 
+// TestAfterExpiry: a server that tells that the session is over is asked for
+// another one at once, but not again and again.
+func TestAfterExpiry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &pipes{}
+		d := newDialer(t.Context(), p)
+		attempt := func(answer jute) time.Duration {
+			began := time.Now()
+			conn, err := d.connect("tcp", "server", time.Second)
+			if err != nil {
+				t.Fatal(err)
+			}
+			far := p.far[len(p.far)-1]
+			if answer == nil {
+				far.Close()
+			} else {
+				serve(far, framed(answer), 1<<20)
+			}
+			_, _ = conn.Read(make([]byte, 1<<10)) // Fails where the server refuses.
+			conn.Close()
+			return time.Since(began)
+		}
+		for range 6 {
+			attempt(nil)
+		}
+		attempt(connected(0, 0))
+		if waited := attempt(connected(0, 0)); waited != 0 {
+			t.Errorf("another session is asked for after %v", waited)
+		}
+		for range 3 {
+			if waited := attempt(connected(0, 0)); waited < minBackoff/2 {
+				t.Errorf("a server that ends every session is asked after %v", waited)
+			}
+		}
+		d.stop()
+	})
+}
+
 // TestBackoff: all servers are tried at once, and then again after a while
 // that grows, whether they refuse the session or close it over what is asked.
 func TestBackoff(t *testing.T) {

@@ -45,6 +45,7 @@ type link struct {
 	broken      func(error)  // Told why the link ended; or nil.
 	oneShot     atomic.Bool  // Whether reads set watches.
 	confirmed   atomic.Bool  // Whether the source has its watches on this link.
+	expired     atomic.Bool  // Whether the server told that the session is over.
 
 	in        *bufio.Reader // Owned by the client's reading goroutine.
 	rest      []byte        // What the client has not taken of the current frame.
@@ -177,6 +178,7 @@ func (l *link) connectResponse(body []byte) error {
 		return fmt.Errorf("decode connect response: %w", d.err)
 	}
 	if session == 0 {
+		l.expired.Store(true)
 		l.frames.close()
 		return l.Conn.Close()
 	}

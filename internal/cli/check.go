@@ -33,10 +33,9 @@ type CheckAudit struct {
 	Paths         []string
 	Policy        func() (*policy.Policy, error) // Reads the policy file, in the place of Paths; nil: there is none.
 	Dir           string
-	DigestKeyFile string   // Empty: generated in Dir.
-	Servers       []string // host:port; the session prefers the first.
-
-	Auth func() ([]watch.Credential, error) // What the session presents; nil is nothing.
+	DigestKeyFile string                             // Empty: generated in Dir.
+	Servers       []string                           // host:port; the session prefers the first.
+	Auth          func() ([]watch.Credential, error) // What the session presents; nil is nothing.
 }
 
 // Check asks the server and its ensemble all that the exporter asks, looks at

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/go-kit/log"
 	"github.com/go-zookeeper/zk"
@@ -41,7 +43,11 @@ func (r *report) auditor(ctx context.Context, o CheckOptions) {
 		}
 	}
 	s, err := openSession(ctx, SessionOptions{Servers: o.Audit.Servers, Timeout: o.Timeout, Dial: o.Dialer.DialContext, Auth: o.Audit.Auth})
-	if err != nil {
+	switch {
+	case errors.Is(err, errIntroduction):
+		r.bad("correct --zookeeper.auth-file: a line scheme:auth for each credential", "no session: %v", err)
+		return
+	case err != nil:
 		r.bad("see what is wrong with the server above; sessions need a server that serves", "no session: %v", err)
 		return
 	}
@@ -108,11 +114,11 @@ func (r *report) readable(ctx context.Context, s *session, paths []string) bool 
 		case errors.Is(err, zk.ErrNoNode):
 			r.note("", "%s doesn't exist: it is audited from when it is created", path)
 		case errors.Is(err, zk.ErrNoAuth):
-			r.bad(fmt.Sprintf("give --zookeeper.auth-file with credentials that may, or add world:anyone:r to its ACL (zkCli.sh: getAcl %s, then setAcl with all of it); what is below has ACLs of its own", path),
+			r.bad(fmt.Sprintf("name a credential that may read it in --zookeeper.auth-file, or add world:anyone:r to its ACL (zkCli.sh: getAcl %s, then setAcl with all of it); what is below has ACLs of its own", path),
 				"%s can't be read: its ACL doesn't let this session", path)
 		case errors.Is(err, watch.ErrAuthDemanded):
-			r.bad("give --zookeeper.auth-file or a client certificate where enforce.auth.schemes takes them; or take sessionRequireClientSASLAuth out of zoo.cfg, since SASL is not spoken here",
-				"the server demands that sessions log in, with SASL or one of enforce.auth.schemes")
+			r.bad("name a credential in --zookeeper.auth-file, or use a client certificate, where enforce.auth.schemes lists digest or x509; where the server takes SASL alone, take sessionRequireClientSASLAuth out of zoo.cfg, or sasl as the only one of enforce.auth.schemes",
+				"the server demands that sessions log in, and SASL is not spoken here")
 			return false
 		default:
 			r.bad("look at the server's log", "read %s: %v", path, err)
@@ -132,9 +138,14 @@ func (r *report) recursiveWatch(ctx context.Context, o CheckOptions, paths []str
 		r.note("upgrade to ZooKeeper 3.6 or newer; from there on take zookeeper.watchManagerName=org.apache.zookeeper.server.watch.WatchManagerOptimized out of the server's Java options",
 			"the server has no persistent recursive watches: every znode gets watches of its own, and what changes faster than they are set anew is counted, not told apart")
 	default:
-		r.bad("look at the server's log", "the watches are not confirmed: %v", err)
+		r.bad("look at the server's log", "the watches are not confirmed: %s", oneLine(err))
 	}
 }
+
+// fallbackTime is how much longer it takes to find out about a server that has
+// no recursive watches: it hangs up over the question, and is connected to
+// again after a pause.
+const fallbackTime = 5 * time.Second
 
 // watchOnce sets the watches and returns how the source observes when the
 // server has confirmed them, or says why not.
@@ -143,8 +154,7 @@ func watchOnce(ctx context.Context, o CheckOptions, paths []string) (mode string
 	if err != nil {
 		return "", err
 	}
-	// A server without recursive watches hangs up when it is asked for one.
-	ctx, cancel := context.WithTimeout(ctx, 2*o.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, o.Timeout+fallbackTime)
 	source := watch.New(watch.Options{
 		Servers: o.Audit.Servers, SessionTimeout: sessionTimeout, Timeout: o.Timeout, Logger: log.NewNopLogger(),
 		Dial: o.Dialer.DialContext, Auth: o.Audit.Auth,
@@ -163,7 +173,7 @@ func watchOnce(ctx context.Context, o CheckOptions, paths []string) (mode string
 	for {
 		select {
 		case <-ctx.Done():
-			return "", errors.Join(ctx.Err(), source.Err())
+			return "", cmp.Or(source.Err(), ctx.Err())
 		case o, more := <-seen:
 			if !more {
 				return "", source.Err()

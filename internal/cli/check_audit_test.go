@@ -106,16 +106,24 @@ func TestLiveCheckAudit(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	t.Run("with credentials", func(t *testing.T) {
+	t.Run("credentials", func(t *testing.T) {
 		o := auditing(addr, t.TempDir(), "/b")
 		o.Audit.Auth = func() ([]watch.Credential, error) {
 			return []watch.Credential{{Scheme: "digest", Auth: []byte("u:p")}}, nil
 		}
 		report, failure := checked(t, o)
+		expect(t, report, "ok     /b can be read", "ok     the server takes persistent recursive watches")
 		if failure != "" {
 			t.Error(failure)
 		}
-		expect(t, report, "ok     /b can be read", "the server takes persistent recursive watches")
+		o.Audit.Auth = func() ([]watch.Credential, error) {
+			return []watch.Credential{{Scheme: "unheard", Auth: []byte("of")}}, nil
+		}
+		report, _ = checked(t, o)
+		expect(t, report, "WRONG  no session: present credentials of scheme unheard", "fix: correct --zookeeper.auth-file")
+		o.Audit.Auth = func() ([]watch.Credential, error) { return nil, os.ErrPermission }
+		report, _ = checked(t, o)
+		expect(t, report, "WRONG  no session: present credentials: permission denied", "fix: correct --zookeeper.auth-file")
 	})
 	t.Run("much is wrong", func(t *testing.T) {
 		o := auditing(addr, filepath.Join(file, "data"), "/b")
@@ -123,7 +131,7 @@ func TestLiveCheckAudit(t *testing.T) {
 		report, failure := checked(t, o)
 		expect(t, failure, "4 things would not work")
 		expect(t, report, "WRONG  the ensemble has no name", "fix: --ensemble.name=NAME", "file/data/lock: not a directory", "digest key file "+file+" is not hexadecimal",
-			"WRONG  /b can't be read", "fix: give --zookeeper.auth-file with credentials that may, or add world:anyone:r to its ACL (zkCli.sh: getAcl /b", "the server takes persistent recursive watches")
+			"WRONG  /b can't be read", "add world:anyone:r to its ACL (zkCli.sh: getAcl /b", "the server takes persistent recursive watches")
 	})
 }
 
@@ -145,7 +153,7 @@ func TestLiveCheckAuditRefused(t *testing.T) {
 		}}).Server(1).Addr()
 		report, failure := checked(t, auditing(addr, t.TempDir(), "/a"))
 		expect(t, failure, "one thing would not work")
-		expect(t, report, "WRONG  the server demands that sessions log in", "fix: give --zookeeper.auth-file", "sessionRequireClientSASLAuth")
+		expect(t, report, "WRONG  the server demands that sessions log in, and SASL is not spoken here", "fix: name a credential in --zookeeper.auth-file", "sessionRequireClientSASLAuth")
 	})
 	for name, o := range map[string]zktest.Options{
 		"3.5":                     {Version: "3.5.10"},
@@ -154,10 +162,10 @@ func TestLiveCheckAuditRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			addr := zktest.Start(t, o).Server(1).Addr()
 			report, failure := checked(t, auditing(addr, t.TempDir(), "/a"))
+			expect(t, report, "note   the server has no persistent recursive watches", "fix: upgrade to ZooKeeper 3.6")
 			if failure != "" {
 				t.Error(failure)
 			}
-			expect(t, report, "note   the server has no persistent recursive watches", "fix: upgrade to ZooKeeper 3.6")
 		})
 	}
 }

@@ -50,6 +50,7 @@ func day() []audit.Event {
 		},
 		{
 			Kind: audit.KindChange, Op: audit.OpACLChanged, Path: "/ab", Exact: &yes, Source: audit.OriginSweep, Observed: noon(6),
+			Version: &version, Aversion: new(int32(2)),
 			Before: &audit.Content{ACL: []audit.ACL{{Perms: "cdrwa", Scheme: "world", ID: "anyone"}}},
 			After:  &audit.Content{ACL: []audit.ACL{{Perms: "r", Scheme: "world", ID: "anyone"}}},
 		},
@@ -78,7 +79,7 @@ func TestLogText(t *testing.T) {
 4  2026-11-20T12:03:00.000Z  changed   /a/x  v8  23 -> 23 bytes  by 0x98 likely  inexact  3 collapsed  found by resync  made at 2026-11-20T12:01:00.000Z
 5  2026-11-20T12:04:00.000Z  gap       changes after 0x10 and up to 0x20 may be missing: reconnect
 6  2026-11-20T12:05:00.000Z  deleted   "/b c/\x1b[31mred\u202e"  60 bytes  session_expired
-7  2026-11-20T12:06:00.000Z  acl       /ab  found by sweep
+7  2026-11-20T12:06:00.000Z  acl       /ab  v2  found by sweep
 8  2026-11-20T12:07:00.000Z  children  /a  inexact  4 collapsed  found by resync
 9  2026-11-20T12:08:00.000Z  checkpoint  nothing else changed through 0x30, nor any ACL through 0x2f, 7 znodes cannot be read
 10  2026-11-20T12:09:00.000Z  retention  7 records  through 7:abc  size
@@ -90,6 +91,14 @@ func TestLogText(t *testing.T) {
 	colored := printLog(t, LogOptions{Dir: dir, Color: true})
 	if got := regexp.MustCompile(`\x1b\[[0-9]*m`).ReplaceAllString(colored, ""); got != want || !strings.Contains(colored, colorRed+"6  ") {
 		t.Errorf("colored text:\n%q", colored)
+	}
+}
+
+func TestLogOfRewrittenHistory(t *testing.T) {
+	was, is := audit.Zxid(0x20), audit.Zxid(0x10)
+	_, got := logLine(&audit.Event{Seq: 1, Kind: audit.KindGap, Reason: audit.GapHistoryRewritten, ZxidAfter: &was, ZxidUntil: &is})
+	if want := "gap       the ensemble was at 0x20, is at 0x10 and may be another: history_rewritten"; !strings.HasSuffix(got, want) {
+		t.Errorf("%q, want %q at the end", got, want)
 	}
 }
 
@@ -164,7 +173,16 @@ func TestLogDiff(t *testing.T) {
 	cut := content("part", audit.EncodingUTF8)
 	cut.Size, cut.Truncated = &size, true
 	binary := content("AAEC", audit.EncodingBase64)
-	acls := day()[6]
+	digested := func(data, digest string) *audit.Content {
+		c := content(data, audit.EncodingUTF8)
+		c.Digest = digest
+		return c
+	}
+	created := changed(nil, content("", audit.EncodingUTF8))
+	created.Op = audit.OpCreated
+	acls, found := day()[6], day()[6]
+	found.Before = nil
+	found.After = &audit.Content{ACL: found.After.ACL, ACLMasked: true}
 	cases := []struct {
 		name  string
 		event audit.Event
@@ -195,9 +213,13 @@ func TestLogDiff(t *testing.T) {
 		{"null", changed(&audit.Content{Encoding: audit.EncodingNull}, content("x", "utf-8")), "--- before  null\n+++ after   1 bytes\n@@ -0,0 +1 @@\n+ x\n"},
 		{"binary", changed(binary, content("x", "utf-8")), "--- before  4 bytes, binary\n+++ after   1 bytes\n"},
 		{"cut", changed(cut, content("part\n", "utf-8")), "--- before  70 bytes, only the first 4 are recorded\n+++ after   5 bytes\nonly white space differs\n"},
-		{"the same", changed(content("x", "utf-8"), content("x", "utf-8")), "--- before  1 bytes\n+++ after   1 bytes\nthe content is the same\n"},
+		{"the same", changed(digested("x", "aa"), digested("x", "aa")), "--- before  1 bytes\n+++ after   1 bytes\nthe content is the same\n"},
+		{"a masked part differs", changed(digested("***", "aa"), digested("***", "bb")), "--- before  3 bytes\n+++ after   3 bytes\nthe digests say that the content is another: what differs is masked or cut\n"},
+		{"the same, as far as it is recorded", changed(content("x", "utf-8"), digested("x", "aa")), "--- before  1 bytes\n+++ after   1 bytes\nwhat is recorded is the same\n"},
+		{"created empty", created, "--- before  no znode\n+++ after   0 bytes\n"},
 		{"end of the last line", changed(content("a\nb", "utf-8"), content("a\nb\n", "utf-8")), "--- before  3 bytes\n+++ after   4 bytes\n@@ -1,2 +1,2 @@\n  a\n- b (no newline at the end)\n+ b\n"},
-		{"ACL", acls, "--- before  size is not known, content was not recorded\n+++ after   size is not known, content was not recorded\n@@ -1 +1 @@\n- acl world:anyone:cdrwa\n+ acl world:anyone:r\n"},
+		{"ACL", acls, "--- before  ACL\n+++ after   ACL\n@@ -1 +1 @@\n- acl world:anyone:cdrwa\n+ acl world:anyone:r\n"},
+		{"ACL found first", found, "--- before  ACL is not known\n+++ after   ACL, not all of which is known\n@@ -0,0 +1 @@\n+ acl world:anyone:r\n"},
 		{
 			"too deep", changed(content(strings.Repeat("[", 100)+strings.Repeat("]", 100), "utf-8"), content("[]", "utf-8")),
 			"--- before  200 bytes\n+++ after   2 bytes\n@@ -1 +1 @@\n- " + strings.Repeat("[", 100) + strings.Repeat("]", 100) + "\n+ []\n",

@@ -24,8 +24,14 @@ type diffLine struct{ color, text string }
 // the change, as a unified diff of the text and of the ACL. What is not there
 // to be compared is said.
 func contentDiff(e *audit.Event) []diffLine {
-	if e.Kind != audit.KindChange || e.Op == audit.OpChildrenChanged {
+	switch {
+	case e.Kind != audit.KindChange || e.Op == audit.OpChildrenChanged:
 		return nil
+	case e.Op == audit.OpACLChanged:
+		return append([]diffLine{
+			{colorRed, "    --- before  " + aclLabel(e.Before)},
+			{colorGreen, "    +++ after   " + aclLabel(e.After)},
+		}, unified(aclLines(e.Before), aclLines(e.After))...)
 	}
 	lines := []diffLine{
 		{colorRed, "    --- before  " + contentLabel(e.Before, e.Op == audit.OpCreated)},
@@ -37,8 +43,9 @@ func contentDiff(e *audit.Event) []diffLine {
 		if note := digestNote(e); note != "" {
 			lines = append(lines, diffLine{colorFaint, "    " + note})
 		}
+	case len(before) == 0 && len(after) == 0: // One of them is no znode, or null.
 	case bytes.Equal(before, after):
-		lines = append(lines, diffLine{colorFaint, "    the content is the same"})
+		lines = append(lines, diffLine{colorFaint, "    " + sameNote(e)})
 	default:
 		changed := unified(textLines(before, after))
 		if len(changed) == 0 {
@@ -75,9 +82,20 @@ func contentLabel(c *audit.Content, none bool) string {
 		label += fmt.Sprintf(", only the first %d are recorded", recorded(c))
 	}
 	if c.ACLMasked {
-		label += ", ids of the ACL are digests"
+		label += ", not all of the ACL is known"
 	}
 	return label
+}
+
+// aclLabel says how much of an ACL is known.
+func aclLabel(c *audit.Content) string {
+	switch {
+	case c == nil || len(c.ACL) == 0:
+		return "ACL is not known"
+	case c.ACLMasked:
+		return "ACL, not all of which is known"
+	}
+	return "ACL"
 }
 
 // recorded is how many bytes of the content are in the record.
@@ -108,6 +126,18 @@ func digestNote(e *audit.Event) string {
 		return "the digests say that the content is the same"
 	}
 	return "the digests say that the content is another"
+}
+
+// sameNote says what equal records of two contents mean: what differs may be
+// masked, or lie behind what was recorded.
+func sameNote(e *audit.Event) string {
+	switch note := digestNote(e); {
+	case note == "":
+		return "what is recorded is the same"
+	case e.Before.Digest != e.After.Digest:
+		return note + ": what differs is masked or cut"
+	}
+	return "the content is the same"
 }
 
 // textLines splits both texts into lines, JSON with an indent. One that is

@@ -55,8 +55,12 @@ func logChange(b *strings.Builder, e *audit.Event) (color string) {
 		verb = "children"
 	}
 	fmt.Fprintf(b, "%-8s  %s", name(verb), name(e.Path))
-	if e.Version != nil {
-		fmt.Fprintf(b, "  v%d", *e.Version)
+	version := e.Version
+	if e.Op == audit.OpACLChanged {
+		version = e.Aversion
+	}
+	if version != nil {
+		fmt.Fprintf(b, "  v%d", *version)
 	}
 	if size := sizes(e); size != "" {
 		b.WriteString("  " + size)
@@ -125,7 +129,11 @@ func logActor(b *strings.Builder, a *audit.Actor) {
 
 func logGap(b *strings.Builder, e *audit.Event) {
 	b.WriteString("gap       ")
-	if e.ZxidAfter != nil && e.ZxidUntil != nil {
+	switch {
+	case e.ZxidAfter == nil || e.ZxidUntil == nil:
+	case e.Reason == audit.GapHistoryRewritten:
+		fmt.Fprintf(b, "the ensemble was at %s, is at %s and may be another: ", *e.ZxidAfter, *e.ZxidUntil)
+	default:
 		fmt.Fprintf(b, "changes after %s and up to %s may be missing: ", *e.ZxidAfter, *e.ZxidUntil)
 	}
 	b.WriteString(printable(e.Reason))

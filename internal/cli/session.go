@@ -53,6 +53,10 @@ type session struct {
 	refused error         // Why no connection would help.
 }
 
+// errIntroduction means that there are no credentials to present, or that the
+// server does not accept them.
+var errIntroduction = errors.New("present credentials")
+
 // openSession returns as soon as the session is open and the credentials are
 // accepted. All reads end with an error when ctx is done.
 func openSession(ctx context.Context, o SessionOptions) (*session, error) {
@@ -91,11 +95,11 @@ func (s *session) introduce() error {
 	}
 	credentials, err := s.options.Auth()
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errIntroduction, err)
 	}
 	for _, c := range credentials {
 		if err := s.conn.AddAuth(c.Scheme, c.Auth); err != nil {
-			return fmt.Errorf("authenticate with scheme %s: %w", c.Scheme, err)
+			return fmt.Errorf("%w of scheme %s: %w", errIntroduction, c.Scheme, err)
 		}
 	}
 	return nil

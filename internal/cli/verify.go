@@ -46,20 +46,23 @@ func Verify(ctx context.Context, o VerifyOptions, out io.Writer) error {
 // verdictText says what a sound journal proves, and of any other how much of
 // it does.
 func verdictText(r journal.Report, err error) string {
-	var b strings.Builder
-	if _, isBroken := errors.AsType[*journal.BrokenError](err); isBroken && r.Last >= r.First {
-		fmt.Fprintf(&b, "broken: only the records %d to %d, before the damage, prove each other\n", r.First, r.Last)
-	}
-	if err != nil {
-		return b.String()
-	}
-	if r.Last < r.First {
+	_, isBroken := errors.AsType[*journal.BrokenError](err)
+	isEmpty := r.Last == 0 || r.Last < r.First
+	switch {
+	case isBroken && isEmpty:
+		return "broken: no record is proved\n"
+	case isBroken:
+		return fmt.Sprintf("broken: only the records %d to %d, before the damage, prove each other\n", r.First, r.Last)
+	case err != nil:
+		return ""
+	case isEmpty:
 		return "intact: the journal has no records\n"
 	}
+	var b strings.Builder
 	fmt.Fprintf(&b, "intact: records %d to %d, %s in %s, chain id %s\n", r.First, r.Last, bytesText(r.Bytes), filesText(r.Segments), r.Chain)
 	fmt.Fprintf(&b, "head: %d:%d, hash %s\n", r.Last, r.Check(), r.Hash)
 	if r.First > 1 {
-		fmt.Fprintf(&b, "removed: records 1 to %d, by retention\n", r.First-1)
+		fmt.Fprintf(&b, "removed: records 1 to %d, by retention as record %d says%s\n", r.First-1, r.RemovedBy, unseen(r))
 	}
 	if r.Torn > 0 {
 		fmt.Fprintf(&b, "torn: %d bytes behind the last record, of a line that is being written or that a crash cut short\n", r.Torn)
@@ -78,6 +81,15 @@ func verdictText(r journal.Report, err error) string {
 	return b.String()
 }
 
+// unseen warns of a removal that somebody who can write the directory may have
+// made up: nobody else has seen the record that vouches for it.
+func unseen(r journal.Report) string {
+	if r.RemovedBy <= r.Witnessed {
+		return ""
+	}
+	return ", which no head vouches for"
+}
+
 // verdict is the report of Verify for programs.
 type verdict struct {
 	Intact      bool      `json:"intact"`
@@ -88,6 +100,7 @@ type verdict struct {
 	Last        uint64    `json:"last,omitempty"`
 	Hash        string    `json:"hash,omitempty"` // Of the last of them.
 	Check       uint64    `json:"check,omitempty"`
+	RemovedBy   uint64    `json:"removed_by,omitempty"`  // The retention record that vouches for what is gone before First.
 	Witnessed   uint64    `json:"witnessed,omitempty"`   // The last record that a given head vouches for.
 	Unwitnessed *seqRange `json:"unwitnessed,omitempty"` // Those that none does.
 	TornBytes   int64     `json:"torn_bytes,omitempty"`
@@ -109,7 +122,7 @@ type damage struct {
 }
 
 func verdictJSON(r journal.Report, err error) string {
-	v := verdict{Intact: err == nil, Chain: r.Chain, Segments: r.Segments, Bytes: r.Bytes, Witnessed: r.Witnessed, TornBytes: r.Torn}
+	v := verdict{Intact: err == nil, Chain: r.Chain, Segments: r.Segments, Bytes: r.Bytes, RemovedBy: r.RemovedBy, Witnessed: r.Witnessed, TornBytes: r.Torn}
 	if r.Last > 0 && r.Last >= r.First {
 		v.First, v.Last, v.Hash, v.Check = r.First, r.Last, r.Hash, r.Check()
 		if r.Witnessed < r.Last {

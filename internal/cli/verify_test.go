@@ -167,6 +167,33 @@ func TestVerifyOfNothing(t *testing.T) {
 	}
 }
 
+// Somebody who can write the directory can append a record that vouches for a
+// removal: only a head from behind it shows that it was not made up since.
+func TestVerifySaysWhoVouchesForARemoval(t *testing.T) {
+	for witnessed, want := range map[uint64]string{
+		0:  "removed: records 1 to 5, by retention as record 17 says, which no head vouches for\n",
+		16: "removed: records 1 to 5, by retention as record 17 says, which no head vouches for\n",
+		17: "removed: records 1 to 5, by retention as record 17 says\n",
+	} {
+		report := journal.Report{First: 6, Last: 20, Hash: strings.Repeat("0", 64), RemovedBy: 17, Witnessed: witnessed}
+		if got := verdictText(report, nil); !strings.Contains(got, want) {
+			t.Errorf("head %d: no %q in\n%s", witnessed, want, got)
+		}
+	}
+}
+
+// A journal whose head is gone is refused before a record is read.
+func TestVerifyWithoutHead(t *testing.T) {
+	dir, _ := writeJournal(t, journal.Limits{}, edited(3)...)
+	if err := os.Remove(filepath.Join(dir, "head")); err != nil {
+		t.Fatal(err)
+	}
+	got, err := verify(t, VerifyOptions{Dir: dir})
+	if _, ok := errors.AsType[*journal.BrokenError](err); !ok || got != "broken: no record is proved\n" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 func TestVerifyProgress(t *testing.T) {
 	var terminal bytes.Buffer
 	p := verifyProgress{out: &terminal, began: time.Now().Add(-2 * time.Second)}
