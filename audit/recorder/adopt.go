@@ -3,6 +3,7 @@ package recorder
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	"zkwarden/audit"
 	"zkwarden/audit/mirror"
@@ -11,17 +12,27 @@ import (
 
 // adoption is a policy on its way to the goroutine in Run.
 type adoption struct {
-	policy *policy.Policy
-	done   chan error
+	policy  *policy.Policy
+	done    chan error
+	settled *atomic.Bool // Whether it was decided that it comes into force, or that it does not.
 }
+
+func newAdoption(p *policy.Policy) adoption {
+	return adoption{p, make(chan error, 1), new(atomic.Bool)}
+}
+
+// decide reports whether the caller is the one who decides.
+func (a adoption) decide() bool { return a.settled.CompareAndSwap(false, true) }
 
 // Adopt puts another policy into force, between two observations. When it
 // returns nil, the mirror holds nothing that p forbids, neither in memory nor
 // in its file, and a control record tells of the change. Roots that were not
 // watched get a first sync from the source, and everything else goes on. On an
-// error that is not the end of the recorder, the old policy stays in force.
+// error that is not the end of the recorder, the old policy stays in force. The
+// end of ctx is such an error while the policy waits for its turn; once p has
+// begun to come into force, Adopt waits until it has.
 func (r *Recorder) Adopt(ctx context.Context, p *policy.Policy) error {
-	a := adoption{p, make(chan error, 1)}
+	a := newAdoption(p)
 	select {
 	case r.adopt <- a:
 	case <-ctx.Done():
@@ -33,7 +44,15 @@ func (r *Recorder) Adopt(ctx context.Context, p *policy.Policy) error {
 	case err := <-a.done:
 		return err
 	case <-ctx.Done():
-		return ctx.Err()
+		if a.decide() {
+			return ctx.Err()
+		}
+	case <-r.done:
+		return errEnded
+	}
+	select {
+	case err := <-a.done:
+		return err
 	case <-r.done:
 		return errEnded
 	}
@@ -41,13 +60,16 @@ func (r *Recorder) Adopt(ctx context.Context, p *policy.Policy) error {
 
 // replacePolicy returns an error only where the recorder cannot go on.
 func (r *Recorder) replacePolicy(ctx context.Context, a adoption) error {
-	if !r.differs(a.policy) {
+	if !r.differs(a.policy) && a.decide() {
 		r.Policy = a.policy // The same to the mirror, but not in the names of its rules.
 		a.done <- nil
 		return nil
 	}
 	if err := r.Journal.Flush(ctx); err != nil {
 		return fmt.Errorf("flush journal: %w", err)
+	}
+	if !a.decide() {
+		return nil // Whoever wanted it has given up while the disk was waited for.
 	}
 	if err := r.cutDown(a.policy); err != nil {
 		a.done <- err
