@@ -34,6 +34,8 @@ const (
 	flagACL
 	flagACLMasked
 	flagOccurrence
+	flagMasked
+	flagWithheld
 )
 
 // perms are the letters of audit.ACL.Perms, each a bit of its encoding.
@@ -43,7 +45,7 @@ func encode(e Entry) []byte {
 	var flags uint64
 	var digest []byte
 	if c := e.Content; c != nil {
-		flags |= flagContent | encodingFlag(c.Encoding)
+		flags |= flagContent | encodingFlag(c.Encoding) | redactionFlag(c.Redaction)
 		if raw, err := hex.DecodeString(c.Digest); err == nil && len(raw) == 32 {
 			digest, flags = raw, flags|flagDigest
 		}
@@ -121,7 +123,7 @@ func decode(text []byte) Entry {
 		return e
 	}
 	size := int(d.unsigned())
-	e.Content = &audit.Content{Size: &size, Encoding: encodingOf(flags), Truncated: flags&flagTruncated != 0}
+	e.Content = &audit.Content{Size: &size, Encoding: encodingOf(flags), Truncated: flags&flagTruncated != 0, Redaction: redactionOf(flags)}
 	if flags&flagDigest != 0 && len(d.rest) >= 32 {
 		e.Content.Digest = hex.EncodeToString(d.rest[:32])
 		d.rest = d.rest[32:]
@@ -215,6 +217,26 @@ func encodingOf(flags uint64) string {
 		return audit.EncodingBase64
 	case flags&flagNull != 0:
 		return audit.EncodingNull
+	}
+	return ""
+}
+
+func redactionFlag(redaction string) uint64 {
+	switch redaction {
+	case audit.RedactionMasked:
+		return flagMasked
+	case audit.RedactionWithheld:
+		return flagWithheld
+	}
+	return 0
+}
+
+func redactionOf(flags uint64) string {
+	switch {
+	case flags&flagMasked != 0:
+		return audit.RedactionMasked
+	case flags&flagWithheld != 0:
+		return audit.RedactionWithheld
 	}
 	return ""
 }

@@ -164,6 +164,8 @@ func TestLogDiff(t *testing.T) {
 	cut := content("part", audit.EncodingUTF8)
 	cut.Size, cut.Truncated = &size, true
 	binary := content("AAEC", audit.EncodingBase64)
+	withheld, masked := &audit.Content{Size: &size, Redaction: audit.RedactionWithheld}, content(`{"a":***}`, audit.EncodingUTF8)
+	masked.Redaction = audit.RedactionMasked
 	acls := day()[6]
 	cases := []struct {
 		name  string
@@ -195,6 +197,7 @@ func TestLogDiff(t *testing.T) {
 		{"null", changed(&audit.Content{Encoding: audit.EncodingNull}, content("x", "utf-8")), "--- before  null\n+++ after   1 bytes\n@@ -0,0 +1 @@\n+ x\n"},
 		{"binary", changed(binary, content("x", "utf-8")), "--- before  4 bytes, binary\n+++ after   1 bytes\n"},
 		{"cut", changed(cut, content("part\n", "utf-8")), "--- before  70 bytes, only the first 4 are recorded\n+++ after   5 bytes\nonly white space differs\n"},
+		{"redacted", changed(withheld, masked), "--- before  70 bytes, content was withheld: it could not be read to be masked\n+++ after   9 bytes, with parts masked\n"},
 		{"the same", changed(content("x", "utf-8"), content("x", "utf-8")), "--- before  1 bytes\n+++ after   1 bytes\nthe content is the same\n"},
 		{"end of the last line", changed(content("a\nb", "utf-8"), content("a\nb\n", "utf-8")), "--- before  3 bytes\n+++ after   4 bytes\n@@ -1,2 +1,2 @@\n  a\n- b (no newline at the end)\n+ b\n"},
 		{"ACL", acls, "--- before  size is not known, content was not recorded\n+++ after   size is not known, content was not recorded\n@@ -1 +1 @@\n- acl world:anyone:cdrwa\n+ acl world:anyone:r\n"},
