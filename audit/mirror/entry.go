@@ -13,7 +13,11 @@ import (
 // ACL, which stands beside it: nil when it is unknown. Cversion counts the
 // recorded creates and deletes of children on top of the count that the first
 // sync read.
+//
+// Of a Way nothing is recorded: it leads to znodes that are, and has neither
+// Content nor ACL. Its counters are those of the last look.
 type Entry struct {
+	Way                         bool
 	Czxid                       audit.Zxid
 	Version, Cversion, Aversion int32
 	EphemeralOwner              audit.SessionID
@@ -36,6 +40,7 @@ const (
 	flagOccurrence
 	flagMasked
 	flagWithheld
+	flagWay
 )
 
 // perms are the letters of audit.ACL.Perms, each a bit of its encoding.
@@ -61,6 +66,9 @@ func encode(e Entry) []byte {
 	}
 	if e.Occurrence != 0 {
 		flags |= flagOccurrence
+	}
+	if e.Way {
+		flags |= flagWay
 	}
 	buf := binary.AppendUvarint(make([]byte, 0, 96), flags)
 	buf = binary.AppendUvarint(buf, uint64(e.Czxid))
@@ -111,7 +119,7 @@ func decode(text []byte) Entry {
 	flags, stat := d.stat()
 	e := Entry{
 		Czxid: stat.Czxid, Version: stat.Version, Cversion: stat.Cversion, Aversion: stat.Aversion,
-		EphemeralOwner: stat.EphemeralOwner,
+		EphemeralOwner: stat.EphemeralOwner, Way: flags&flagWay != 0,
 	}
 	if flags&flagOccurrence != 0 {
 		e.Occurrence = int(d.unsigned())
@@ -136,6 +144,14 @@ func decodeStat(text []byte) audit.Stat {
 	d := fields{text}
 	_, stat := d.stat()
 	return stat
+}
+
+// counts is how many watched znodes the entry is.
+func (e *Entry) counts() int64 {
+	if e.Way {
+		return 0
+	}
+	return 1
 }
 
 func (e *Entry) stat() audit.Stat {

@@ -110,25 +110,69 @@ func (r *Recorder) cutDown(p *policy.Policy) error {
 	place.Widened = place.Mark
 	place.Synced = map[string]bool{}
 	roots := p.Roots()
+	place.Unread = r.unreadUnder(p)
 	for _, root := range roots {
 		place.Synced[root] = r.inherits(root)
 	}
 	err := r.Mirror.Rewrite(place, func(path string, entry mirror.Entry) (mirror.Entry, bool) {
 		rule, wanted := p.Match(path)
-		if !wanted {
-			return entry, false
+		switch {
+		case wanted && entry.Way:
+			return entry, false // Nothing is known of it that is to be recorded.
+		case wanted:
+			return allowed(p, rule, entry, rotated), true
 		}
-		return allowed(p, rule, entry, rotated), true
+		return wayOf(entry), p.Leads(path)
 	})
 	if err != nil {
 		return err
 	}
 	r.place, r.Policy, r.roots, r.moved = place, p, roots, false
-	r.unreadable.keep(p.Wants)
-	r.owed.keep(p.Wants)
+	if !r.resync.active {
+		r.resync = &resync{} // Its count begins anew.
+	}
+	r.await(place)
+	r.unreadable.keep(func(path string) bool { return p.Wants(path) || p.Leads(path) })
+	r.owed.keep(func(path string) bool { return p.Wants(path) && r.balances(path) })
 	r.metrics.unreadable.Set(float64(r.unreadable.len()))
 	r.hidePartial()
 	return nil
+}
+
+// unreadUnder returns the roots that are to be read whole once more, as p may
+// want more of what is known in part.
+func (r *Recorder) unreadUnder(p *policy.Policy) map[string]bool {
+	unread := map[string]bool{}
+	for _, root := range p.Roots() {
+		if r.place.Fingerprint != p.Fingerprint() && r.inherits(root) || r.place.Unread[root] {
+			unread[root] = true
+		}
+	}
+	return unread
+}
+
+// await notes the roots that a walk has yet to begin with: one that is under way
+// has passed them by under the old policy.
+func (r *Recorder) await(place mirror.Place) {
+	r.awaited = map[string]bool{}
+	for _, root := range r.roots {
+		if (place.Unread[root] || !place.Synced[root]) && (r.Policy.Wants(root) || r.Policy.Leads(root)) {
+			r.awaited[root] = true
+		}
+	}
+}
+
+// rereads reports whether path belongs to a root that is read whole once more.
+func (r *Recorder) rereads(path string) bool {
+	return len(r.place.Unread) > 0 && r.place.Unread[r.rootOf(path)]
+}
+
+// wayOf is what is kept of a znode that is only a way now.
+func wayOf(entry mirror.Entry) mirror.Entry {
+	return mirror.Entry{
+		Way: true, Czxid: entry.Czxid, EphemeralOwner: entry.EphemeralOwner,
+		Version: entry.Version, Cversion: entry.Cversion, Aversion: entry.Aversion,
+	}
 }
 
 // allowed cuts an entry down to what rule allows of it. What depends on another
@@ -164,10 +208,13 @@ func (r *Recorder) unsynced() []string {
 	return roots
 }
 
-// hidePartial makes Known leave out the roots that need a first sync, and
-// nothing else.
+// hidePartial makes Known leave out the roots that need a first sync or have to
+// be read once more, and nothing else.
 func (r *Recorder) hidePartial() {
 	r.partial.Clear()
+	for root := range r.place.Unread {
+		r.partial.Store(root, nil)
+	}
 	for _, root := range r.unsynced() {
 		r.partial.Store(root, nil)
 	}

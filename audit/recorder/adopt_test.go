@@ -100,17 +100,22 @@ func TestAdoptWiderRules(t *testing.T) {
 	}
 	got := briefs(s.show(
 		hint(audit.OpDataChanged, "/r/a", 30, acl(4, znode(5, 7, "A"))), hint(audit.OpDataChanged, "/r/a", 31, acl(4, znode(5, 8, "a"))),
-		swept("/r/b", 32, acl(2, znode(6, 2, "B"))), swept("/r/c", 33, znode(25, 0, "missed")),
+		found("/r", 32, rootAt(7)), found("/r/b", 32, acl(2, znode(6, 2, "B"))), found("/r/young", 32, znode(22, 0, "born since the mark")),
+		walked(32), swept("/r", 33, rootAt(8)), swept("/r/c", 33, znode(33, 0, "missed")), audit.Mark{Zxid: 33, ACL: 33},
 		hint(audit.OpDeleted, "/r/b", 34, nil),
 	))
 	want := []string{
 		"policy /r",
 		"data_changed /r/a at 30 of 5 v7 +A exact", "data_changed /r/a at 31 of 5 v8 a4 -A +a exact",
-		"created /r/c in (24,25] of 25 v0 a0 +missed by sweep",
+		"resync  3 znodes at 32",
+		"created /r/c in (32,33] of 33 v0 a0 +missed by sweep",
 		"deleted /r/b at 34 of 6 v2 -B exact",
 	}
 	if diff := cmp.Diff(want, append([]string{brief(s.journal.events[len(s.journal.events)-len(got)-1])}, got...)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if e := s.journal.events[len(s.journal.events)-3]; e.Reason != audit.ResyncPolicy {
+		t.Errorf("read once more for the reason %q", e.Reason)
 	}
 }
 

@@ -69,7 +69,8 @@ type follower struct {
 type pathState struct {
 	hints  []*item // Oldest first.
 	visit  *visit  // Who else wants the answer, or nil.
-	sent   bool    // Whether a read is under way.
+	sent   bool    // Whether a read is under way,
+	bare   bool    // and whether it is one that leaves out the data.
 	hinted bool    // Whether it is in the queue of hinted paths.
 }
 
@@ -142,7 +143,7 @@ func (f *follower) answer(fr *frame) error {
 		}
 	}
 	switch fr.op {
-	case opGetData:
+	case opGetData, opExists:
 		return f.answered(fr)
 	case opGetChildren2:
 		return f.listed(fr)
@@ -189,7 +190,7 @@ func (f *follower) notification(fr *frame) {
 		// Others of the same transaction may follow.
 		f.notified = max(f.notified, fr.zxid-1)
 	}
-	if !ok || !f.scope.Wants(fr.path) || fr.zxid != 0 && fr.zxid <= f.recorded {
+	if !ok || !f.looksAt(fr.path) || op == audit.OpDataChanged && f.isWay(fr.path) || fr.zxid != 0 && fr.zxid <= f.recorded {
 		return
 	}
 	it := &item{seen: audit.Seen{Path: fr.path, Hint: op, Origin: audit.OriginWatch}, bytes: len(fr.path)}
@@ -253,6 +254,10 @@ func (f *follower) answered(fr *frame) error {
 	if st == nil {
 		return nil // A request of an earlier link that was sent on this one.
 	}
+	if !f.answers(fr) {
+		f.readAgain(fr.path, st)
+		return nil
+	}
 	read, err := readOf(fr)
 	if err != nil {
 		return err
@@ -269,12 +274,14 @@ func (f *follower) answered(fr *frame) error {
 	case st.visit == nil:
 	case fr.zxid < st.visit.newer:
 		f.paths[fr.path] = &pathState{visit: st.visit}
-		f.walking = append(f.walking, request{op: opGetData, path: fr.path})
+		f.walking = append(f.walking, request{op: f.readOp(fr.path), path: fr.path})
 		st.visit = nil
 	default:
-		waiting = append(waiting, f.visited(fr, read, *st.visit))
+		if it := f.visited(fr, read, *st.visit); it != nil {
+			waiting = append(waiting, it)
+		}
 	}
-	if read == audit.Found && f.wantsACL(fr.path, fr.node, st.visit) {
+	if read == audit.Found && fr.op == opGetData && f.wantsACL(fr.path, fr.node, st.visit) {
 		f.askACL(fr.path, fr.node, waiting)
 	}
 	return nil
@@ -290,6 +297,16 @@ func readOf(fr *frame) (audit.Read, error) {
 		return audit.Denied, nil
 	}
 	return audit.NotRead, fmt.Errorf("read %s: server answered code %d", fr.path, fr.code)
+}
+
+// readAgain asks for the data of a znode that was asked about while it was no
+// more than a way.
+func (f *follower) readAgain(path string, st *pathState) {
+	if !st.bare {
+		return // A sweep has asked. The answer that is waited for is on its way.
+	}
+	st.sent, st.bare = false, false
+	f.askHinted(path)
 }
 
 // resolve hands an answer to hints of its path, newest first: the newest saw
@@ -363,7 +380,7 @@ func (f *follower) nextAsk(asks chan<- ask) (ask, chan<- ask) {
 	case len(f.control) > 0:
 		r = f.control[0]
 	case len(f.hinted) > 0 && (!f.fifo.heavy() || head != nil && !head.done):
-		r = request{op: opGetData, path: f.hinted[0]}
+		r = request{op: f.readOp(f.hinted[0]), path: f.hinted[0]}
 	case len(f.walking) > 0 && !f.fifo.heavy():
 		r = f.walking[len(f.walking)-1]
 	case f.shots != nil && len(f.shots.queue) > 0 && !f.fifo.heavy():
@@ -380,17 +397,22 @@ func (f *follower) asked() {
 	case len(f.control) > 0:
 		f.control = f.control[1:]
 	case len(f.hinted) > 0:
-		f.paths[f.hinted[0]].sent = true
+		f.sending(f.readOp(f.hinted[0]), f.hinted[0])
 		f.hinted = f.hinted[1:]
 	case len(f.walking) == 0:
 		f.shots.queue = f.shots.queue[1:]
 	default:
 		r := f.walking[len(f.walking)-1]
 		f.walking = f.walking[:len(f.walking)-1]
-		if r.op == opGetData {
-			f.paths[r.path].sent = true
+		if r.reads() {
+			f.sending(r.op, r.path)
 		}
 	}
+}
+
+func (f *follower) sending(op int32, path string) {
+	st := f.paths[path]
+	st.sent, st.hinted, st.bare = true, false, op == opExists
 }
 
 // waiting reports whether a read of path is wanted and not yet under way.
@@ -411,4 +433,4 @@ func (f *follower) silent() bool {
 }
 
 // stale reports whether an answer for the walk came before it was asked for.
-func (f *follower) stale(r request) bool { return r.op == opGetData && !f.waiting(r.path) }
+func (f *follower) stale(r request) bool { return r.reads() && !f.waiting(r.path) }
