@@ -92,6 +92,10 @@ func TestWaysDie(t *testing.T) {
 	if left := dump(s); len(left) > 0 {
 		t.Errorf("known still: %v", left)
 	}
+	s.show(hint(audit.OpCreated, "/a", 23, way(23, 0)), hint(audit.OpCreated, "/a/x", 24, way(24, 0)), gapTo(24, 30), absent("/a", 30), walked(30))
+	if left := dump(s); len(left) > 0 {
+		t.Errorf("known still: %v", left)
+	}
 }
 
 // TestUnreadableWay: it hides what is below, so it counts like what is watched.
@@ -156,14 +160,14 @@ func TestSomeChildrenInOneShot(t *testing.T) {
 // TestWidenedWhileAWalkIsUnderWay: its end does not count for what it has passed
 // by under the old policy.
 func TestWidenedWhileAWalkIsUnderWay(t *testing.T) {
-	s := ruled(t, "/a/*/conf")
-	s.show(found("/a", 9, way(2, 1)), found("/a/x", 9, way(3, 1)), walked(9), gapTo(9, 12), found("/a", 12, way(2, 1)))
+	s := ruled(t, "/a", "/a/*/conf")
+	s.show(found("/a", 9, znode(2, 0, "A")), found("/a/x", 9, way(3, 1)), walked(9), gapTo(9, 12), found("/a", 12, znode(2, 0, "A")))
 	s.policy = rules(t, "/a/**", "/b")
 	if err := s.take(s.policy); err != nil {
 		t.Fatal(err)
 	}
 	got := briefs(s.show(walked(12)))
-	if diff := cmp.Diff([]string{"resync  0 znodes at 12"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"resync  1 znodes at 12"}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	s.crash()
