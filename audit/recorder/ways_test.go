@@ -92,8 +92,9 @@ func TestWaysDie(t *testing.T) {
 	if left := dump(s); len(left) > 0 {
 		t.Errorf("known still: %v", left)
 	}
-	s.show(hint(audit.OpCreated, "/a", 23, way(23, 0)), hint(audit.OpCreated, "/a/x", 24, way(24, 0)), gapTo(24, 30), absent("/a", 30), walked(30))
-	if left := dump(s); len(left) > 0 {
+	got = briefs(s.show(hint(audit.OpCreated, "/a", 23, way(23, 0)), hint(audit.OpCreated, "/a/x", 24, way(24, 0)), gapTo(24, 30), absent("/a", 30), walked(30)))
+	if left := dump(s); len(left) > 0 || len(got) != 2 {
+		t.Errorf("recorded %q", got)
 		t.Errorf("known still: %v", left)
 	}
 }
