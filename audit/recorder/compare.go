@@ -99,9 +99,9 @@ func (l *look) sameIncarnation(ctx context.Context) error {
 // an earlier policy wanted it. Like those of a first sync it is taken over
 // without a record of its birth. While its root is read once more that goes for
 // what was born since the last mark, too: had it been wanted at its birth, a
-// notification would have told of it.
+// notification of a recursive watch would have told of it.
 func (l *look) olderThanPolicy() bool {
-	if l.r.rereads(l.Path) && l.r.resync.Reason == "" {
+	if l.r.rereads(l.Path) && l.r.resync.Reason == "" && l.r.place.Mode.Name != audit.ModeOneShot {
 		return true
 	}
 	return l.r.place.Widened != 0 && l.Node.Stat.Czxid <= l.r.place.Widened

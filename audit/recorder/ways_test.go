@@ -214,3 +214,19 @@ func TestWaysOfAnotherPolicy(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+// TestBornDuringARereadInOneShot: no notification tells of births there, so what
+// is found is news unless it is older than the policy.
+func TestBornDuringARereadInOneShot(t *testing.T) {
+	s := ruled(t, "/a/*/conf")
+	s.show(audit.Mode{Name: audit.ModeOneShot}, found("/a", 9, way(2, 1)), found("/a/x", 9, way(3, 1)), walked(9))
+	s.policy = rules(t, "/a/**")
+	if err := s.take(s.policy); err != nil {
+		t.Fatal(err)
+	}
+	got := briefs(s.show(found("/a", 12, znode(2, 0, "A")), found("/a/x", 12, znode(3, 0, "X")), found("/a/y", 12, znode(11, 0, "Y")), walked(12)))
+	want := []string{"created /a/y in (10,11] of 11 v0 a0 +Y by resync", "resync  3 znodes at 12"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
