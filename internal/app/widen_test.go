@@ -85,7 +85,7 @@ func TestBirthInAGapBelowAWay(t *testing.T) {
 	}
 	dir := t.TempDir()
 	file := filepath.Join(dir, "policy.yaml")
-	overwrite(t, file, "rules:\n- {name: conf, path: /r/*/conf, level: data}\n")
+	overwrite(t, file, "rules:\n- {name: conf, paths: [/r, '/r/*/conf'], level: data}\n")
 	stdout := newRecords()
 	o := auditOptions(filepath.Join(dir, "audit"), stdout, []string{addr})
 	o.Audit.Level, o.Audit.PolicyFile = "", file
