@@ -12,6 +12,10 @@ type Scope interface {
 	Roots() []string
 	// Wants reports whether changes of path are recorded.
 	Wants(path string) bool
+	// Leads reports whether something below path may be recorded. Where Wants
+	// is false, such a znode is looked at for its Stat and its children, and
+	// its data are not read.
+	Leads(path string) bool
 }
 
 // Known is what is already recorded about the tree, safe to use beside the

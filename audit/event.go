@@ -143,6 +143,7 @@ type Content struct {
 	ACL       []ACL  `json:"acl,omitempty"`
 	ACLMasked bool   `json:"acl_masked,omitempty"`
 	Truncated bool   `json:"truncated,omitempty"` // Data holds only the first part of Size bytes.
+	Redaction string `json:"redaction,omitempty"` // What a redaction did to Data: RedactionMasked or RedactionWithheld.
 }
 
 // The encodings of Content.Data.
@@ -150,6 +151,12 @@ const (
 	EncodingUTF8   = "utf-8"
 	EncodingBase64 = "base64"
 	EncodingNull   = "null" // The znode has no data at all, as told from data of zero bytes.
+)
+
+// The values of Content.Redaction.
+const (
+	RedactionMasked   = "masked"   // Something in the data was masked before they were cut.
+	RedactionWithheld = "withheld" // They could not be read for that, so there are none.
 )
 
 // ACL is one entry of an access control list.

@@ -72,6 +72,10 @@ const (
 	GapMirrorLost       = "mirror_lost"       // The last known state is gone; the first sync begins anew.
 )
 
+// ResyncPolicy is the reason of a resync without a gap: a policy that may allow
+// more came into force, and what it watches was read whole.
+const ResyncPolicy = "policy"
+
 // Counted says how many children of a znode were created and deleted, and
 // comes behind a Seen of each of them that can still be named. What Cversion
 // shows beyond the changes that were recorded has lost its name: children that
@@ -116,7 +120,8 @@ func (Mode) observation()    {}
 
 // Znode is data and metadata of a znode, from one answer of a server.
 type Znode struct {
-	Data []byte // Nil when the znode has null data.
+	Data []byte // Nil when the znode has null data, or Bare is set.
+	Bare bool   // Whether the data were not read: the scope wants only what lies below.
 	Stat Stat
 	ACL  []ACL // Nil when it was not read; a znode has at least one entry.
 }

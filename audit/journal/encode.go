@@ -88,6 +88,7 @@ func (o *object) content(name string, c *audit.Content) {
 	if c.Truncated {
 		o.bool("truncated", true)
 	}
+	o.text("redaction", c.Redaction)
 	*o = append(*o, '}')
 }
 

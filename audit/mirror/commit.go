@@ -157,6 +157,7 @@ func (m *Mirror) copyTo(db *bolt.DB, keep func(string, Entry) (Entry, bool)) (co
 			return 0, err
 		}
 	}
+	written := 0
 	for path, entry := range m.Walk("/", -1) {
 		kept, ok := keep(path, entry)
 		if !ok {
@@ -167,7 +168,8 @@ func (m *Mirror) copyTo(db *bolt.DB, keep func(string, Entry) (Entry, bool)) (co
 		if err := znodes.Put([]byte(path), encode(kept)); err != nil {
 			return 0, fmt.Errorf("write %q: %w", path, err)
 		}
-		if count++; count%rewriteBatch != 0 {
+		count += kept.counts()
+		if written++; written%rewriteBatch != 0 {
 			continue
 		}
 		if err := tx.Commit(); err != nil {

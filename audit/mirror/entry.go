@@ -13,7 +13,11 @@ import (
 // ACL, which stands beside it: nil when it is unknown. Cversion counts the
 // recorded creates and deletes of children on top of the count that the first
 // sync read.
+//
+// Of a Way nothing is recorded: it leads to znodes that are, and has neither
+// Content nor ACL. Its counters are those of the last look.
 type Entry struct {
+	Way                         bool
 	Czxid                       audit.Zxid
 	Version, Cversion, Aversion int32
 	EphemeralOwner              audit.SessionID
@@ -34,6 +38,9 @@ const (
 	flagACL
 	flagACLMasked
 	flagOccurrence
+	flagMasked
+	flagWithheld
+	flagWay
 )
 
 // perms are the letters of audit.ACL.Perms, each a bit of its encoding.
@@ -43,7 +50,7 @@ func encode(e Entry) []byte {
 	var flags uint64
 	var digest []byte
 	if c := e.Content; c != nil {
-		flags |= flagContent | encodingFlag(c.Encoding)
+		flags |= flagContent | encodingFlag(c.Encoding) | redactionFlag(c.Redaction)
 		if raw, err := hex.DecodeString(c.Digest); err == nil && len(raw) == 32 {
 			digest, flags = raw, flags|flagDigest
 		}
@@ -59,6 +66,9 @@ func encode(e Entry) []byte {
 	}
 	if e.Occurrence != 0 {
 		flags |= flagOccurrence
+	}
+	if e.Way {
+		flags |= flagWay
 	}
 	buf := binary.AppendUvarint(make([]byte, 0, 96), flags)
 	buf = binary.AppendUvarint(buf, uint64(e.Czxid))
@@ -109,7 +119,7 @@ func decode(text []byte) Entry {
 	flags, stat := d.stat()
 	e := Entry{
 		Czxid: stat.Czxid, Version: stat.Version, Cversion: stat.Cversion, Aversion: stat.Aversion,
-		EphemeralOwner: stat.EphemeralOwner,
+		EphemeralOwner: stat.EphemeralOwner, Way: flags&flagWay != 0,
 	}
 	if flags&flagOccurrence != 0 {
 		e.Occurrence = int(d.unsigned())
@@ -121,7 +131,7 @@ func decode(text []byte) Entry {
 		return e
 	}
 	size := int(d.unsigned())
-	e.Content = &audit.Content{Size: &size, Encoding: encodingOf(flags), Truncated: flags&flagTruncated != 0}
+	e.Content = &audit.Content{Size: &size, Encoding: encodingOf(flags), Truncated: flags&flagTruncated != 0, Redaction: redactionOf(flags)}
 	if flags&flagDigest != 0 && len(d.rest) >= 32 {
 		e.Content.Digest = hex.EncodeToString(d.rest[:32])
 		d.rest = d.rest[32:]
@@ -134,6 +144,14 @@ func decodeStat(text []byte) audit.Stat {
 	d := fields{text}
 	_, stat := d.stat()
 	return stat
+}
+
+// counts is how many watched znodes the entry is.
+func (e *Entry) counts() int64 {
+	if e.Way {
+		return 0
+	}
+	return 1
 }
 
 func (e *Entry) stat() audit.Stat {
@@ -215,6 +233,26 @@ func encodingOf(flags uint64) string {
 		return audit.EncodingBase64
 	case flags&flagNull != 0:
 		return audit.EncodingNull
+	}
+	return ""
+}
+
+func redactionFlag(redaction string) uint64 {
+	switch redaction {
+	case audit.RedactionMasked:
+		return flagMasked
+	case audit.RedactionWithheld:
+		return flagWithheld
+	}
+	return 0
+}
+
+func redactionOf(flags uint64) string {
+	switch {
+	case flags&flagMasked != 0:
+		return audit.RedactionMasked
+	case flags&flagWithheld != 0:
+		return audit.RedactionWithheld
 	}
 	return ""
 }

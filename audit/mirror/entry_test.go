@@ -24,6 +24,9 @@ var entries = map[string]Entry{
 	"an empty ACL":     {ACL: []audit.ACL{}},
 	"masked ACL":       {Content: &audit.Content{Size: new(3), Digest: digest}, ACL: []audit.ACL{{Perms: "ra", Scheme: "digest", ID: digest}, {Scheme: "ip", ID: "10.0.0.0/8"}}, ACLMasked: true},
 	"third of a multi": {Czxid: 9, Occurrence: 2, Content: &audit.Content{Size: new(3), Digest: digest}},
+	"a way":            {Czxid: 1, Version: 2, Cversion: 3, Aversion: 4, Way: true},
+	"masked":           {Content: &audit.Content{Size: new(3), Digest: digest, Encoding: audit.EncodingUTF8, Data: "***", Redaction: audit.RedactionMasked}},
+	"withheld":         {Content: &audit.Content{Size: new(3), Digest: digest, Redaction: audit.RedactionWithheld}},
 	"truncated":        {Content: &audit.Content{Size: new(1 << 20), Digest: digest, Encoding: audit.EncodingUTF8, Data: strings.Repeat("x", 4096), Truncated: true}},
 }
 

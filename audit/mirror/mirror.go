@@ -58,11 +58,13 @@ func (m *Mirror) Get(path string) (Entry, bool) {
 // Put sets the entry of path. A path longer than MaxPath is not kept: no
 // commit could ever write it.
 func (m *Mirror) Put(path string, entry Entry) {
-	if _, known := m.Get(path); known {
-		m.put(path, entry)
+	was, known := m.Get(path)
+	if !known {
+		m.Add(path, entry)
 		return
 	}
-	m.Add(path, entry)
+	m.put(path, entry)
+	m.count.Add(entry.counts() - was.counts())
 }
 
 // Add is Put for a znode that is not known, as Get has told before: a first
@@ -70,7 +72,7 @@ func (m *Mirror) Put(path string, entry Entry) {
 func (m *Mirror) Add(path string, entry Entry) {
 	if len(path) <= MaxPath {
 		m.put(path, entry)
-		m.count.Add(1)
+		m.count.Add(entry.counts())
 	}
 }
 
@@ -82,12 +84,12 @@ func (m *Mirror) put(path string, entry Entry) {
 
 // Delete removes the entry of path, but none below it.
 func (m *Mirror) Delete(path string) {
-	_, known := m.Get(path)
+	was, known := m.Get(path)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.change(path, nil)
 	if known {
-		m.count.Add(-1)
+		m.count.Add(-was.counts())
 	}
 }
 
@@ -201,7 +203,8 @@ func (m *Mirror) changedBelow(root string, paths []string) []string {
 	return paths
 }
 
-// Len returns the number of known znodes.
+// Len returns the number of known znodes, without those that only lead to
+// others.
 func (m *Mirror) Len() int { return int(m.count.Load()) }
 
 // Size returns the bytes of the file.

@@ -42,6 +42,10 @@ type Place struct {
 	Synced      map[string]bool `json:"synced"`           // The roots whose first sync is complete.
 	Mode        audit.Mode      `json:"mode,omitzero"`    // How the source observes, as recorded last.
 
+	// Unread are the roots that have to be read whole once more: a policy that
+	// may allow more of them came into force, and nothing tells of that part.
+	Unread map[string]bool `json:"unread,omitempty"`
+
 	// Orphans are the czxids of children whose birth or death is recorded, by
 	// parent, where the parent's own incarnation was not known yet.
 	Orphans map[string][]audit.Zxid `json:"orphans,omitempty"`

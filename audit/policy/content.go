@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -12,8 +13,7 @@ import (
 )
 
 // Describe returns what rule allows to record of data; nil data is a znode's
-// null data. Size and digest are those of the data as they are. A content
-// without encoding at LevelData is one that could not be redacted.
+// null data. Size and digest are those of the data as they are.
 func (p *Policy) Describe(rule Rule, data []byte) *audit.Content {
 	content := &audit.Content{Size: new(len(data)), Digest: p.digest(data)}
 	rule.show(content, data)
@@ -26,9 +26,13 @@ func (r Rule) show(content *audit.Content, data []byte) {
 		return
 	}
 	if r.redact != nil && len(data) > 0 {
-		var err error
-		if data, err = r.redact.mask(data); err != nil {
-			return // What cannot be understood may hold what has to be masked.
+		masked, err := r.redact.mask(data)
+		if err != nil {
+			content.Redaction = audit.RedactionWithheld // What cannot be understood may hold what has to be masked.
+			return
+		}
+		if !bytes.Equal(masked, data) {
+			data, content.Redaction = masked, audit.RedactionMasked
 		}
 	}
 	content.Data, content.Encoding, content.Truncated = encode(data, r.maxData)
@@ -49,9 +53,17 @@ func (p *Policy) Allow(rule Rule, content *audit.Content) *audit.Content {
 		return nil
 	}
 	allowed := &audit.Content{Size: content.Size, Digest: content.Digest, ACL: content.ACL, ACLMasked: content.ACLMasked}
+	if rule.Level != LevelData {
+		return allowed
+	}
+	allowed.Redaction = content.Redaction
 	data, ok := decode(content)
-	if !ok || content.Truncated && rule.redact != nil {
+	if !ok {
+		return allowed
+	}
+	if content.Truncated && rule.redact != nil {
 		// What was cut off could tell that the rest has to be masked.
+		allowed.Redaction = audit.RedactionWithheld
 		return allowed
 	}
 	rule.show(allowed, data)

@@ -161,19 +161,19 @@ func TestAllow(t *testing.T) {
 func TestAllowRedacts(t *testing.T) {
 	open := mustParse(t, "rules: [{name: a, path: /a, level: data, max_data: 30}]")
 	masking := mustParse(t, "rules: [{name: a, path: /a, level: data, max_data: 20, redact: {json_keys: [password], patterns: ['[0-9]{9}']}}]")
-	for name, test := range map[string]struct{ data, want string }{
-		"masked":              {`{"password":"hunter2"}`, `{"password":"***"}`},
-		"masked and cut":      {`{"a":"b","password":1}`, `{"a":"b","password":`},
-		"not understood":      {`password=hunter2`, ""},
-		"cut before":          {`{"a":"` + strings.Repeat("x", 30) + `"}`, ""},
-		"nothing to mask":     {`{"a":1}`, `{"a":1}`},
-		"binary":              {"\xff", ""},
-		"masked by a pattern": {`{"a":123456789}`, `{"a":***}`},
+	for name, test := range map[string]struct{ data, want, redaction string }{
+		"masked":              {`{"password":"hunter2"}`, `{"password":"***"}`, audit.RedactionMasked},
+		"masked and cut":      {`{"a":"b","password":1}`, `{"a":"b","password":`, audit.RedactionMasked},
+		"not understood":      {`password=hunter2`, "", audit.RedactionWithheld},
+		"cut before":          {`{"a":"` + strings.Repeat("x", 30) + `"}`, "", audit.RedactionWithheld},
+		"nothing to mask":     {`{"a":1}`, `{"a":1}`, ""},
+		"binary":              {"\xff", "", audit.RedactionWithheld},
+		"masked by a pattern": {`{"a":123456789}`, `{"a":***}`, audit.RedactionMasked},
 	} {
 		t.Run(name, func(t *testing.T) {
 			kept := describe(open, []byte(test.data))
 			got := masking.Allow(masking.rules[0], kept)
-			want := &audit.Content{Size: kept.Size, Digest: kept.Digest}
+			want := &audit.Content{Size: kept.Size, Digest: kept.Digest, Redaction: test.redaction}
 			if test.want != "" {
 				want.Data, want.Encoding, want.Truncated = test.want, audit.EncodingUTF8, strings.HasSuffix(test.want, ":")
 			}
@@ -272,5 +272,33 @@ func TestUndigested(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestRedactionIsTold: a content says what a redaction did to its data, for as
+// long as data may be recorded.
+func TestRedactionIsTold(t *testing.T) {
+	masking := mustParse(t, "rules: [{name: a, path: /a, level: data, redact: {json_keys: [password]}}]")
+	open := mustParse(t, "rules: [{name: a, path: /a, level: data}]")
+	for data, want := range map[string]string{
+		`{"password":1}`: audit.RedactionMasked, `password=1`: audit.RedactionWithheld, `{"password":"***"}`: "", "": "",
+	} {
+		content := describe(masking, []byte(data))
+		if content.Redaction != want || (want == audit.RedactionWithheld) != (content.Encoding == "") {
+			t.Errorf("%s is described as %+v, want %q", data, content, want)
+		}
+		if later := open.Allow(open.rules[0], content); later.Redaction != want {
+			t.Errorf("%s is %q under a policy that masks nothing, want %q", data, later.Redaction, want)
+		}
+		if again := masking.Allow(masking.rules[0], content); again.Redaction != want {
+			t.Errorf("%s is %q under the same policy, want %q", data, again.Redaction, want)
+		}
+		metadata := mustPolicy(t, LevelMetadata, testKey, "/a")
+		if bare := metadata.Allow(metadata.rules[0], content); bare.Redaction != "" {
+			t.Errorf("%s is %q where no data may be", data, bare.Redaction)
+		}
+	}
+	if content := describe(masking, nil); content.Redaction != "" || content.Encoding != audit.EncodingNull {
+		t.Errorf("null data are described as %+v", content)
 	}
 }

@@ -149,6 +149,9 @@ func FuzzGlob(f *testing.F) {
 		if wanted && !naive(globs, path) {
 			t.Errorf("%q matches %q", text, path)
 		}
+		if path != "/" && path != "/zookeeper" && p.Whole(audit.Parent(path)) && !wanted {
+			t.Errorf("%q leaves out %q of all children", text, path)
+		}
 		if !wanted {
 			return
 		}
@@ -207,6 +210,42 @@ func BenchmarkMatch(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				p.Match(path)
+			}
+		})
+	}
+}
+
+func TestWhole(t *testing.T) {
+	for name, test := range map[string]struct {
+		rules       []string
+		whole, some string
+	}{
+		"everything below":   {[]string{"data /a/**"}, "/a /a/b /a/b/c", "/ /b"},
+		"one":                {[]string{"data /a"}, "", "/ /a"},
+		"a star":             {[]string{"data /a/*"}, "/a", "/ /a/b"},
+		"part of a name":     {[]string{"data /a/b*"}, "", "/a"},
+		"not as deep":        {[]string{"data /a/*/conf"}, "", "/ /a /a/x /a/x/conf"},
+		"stars":              {[]string{"data /a/*/**"}, "/a /a/b", "/"},
+		"the end of a name":  {[]string{"data /**/conf"}, "", "/ /a /a/conf"},
+		"stars behind":       {[]string{"data /**/conf/*"}, "/conf /a/conf", "/ /a /a/conf/b"},
+		"all":                {[]string{"data /**"}, "/ /a", "/zookeeper /zookeeper/quota"},
+		"the server's own":   {[]string{"data /**", "none /zookeeper/**"}, "/ /a", "/zookeeper"},
+		"one is left out":    {[]string{"none /a/s", "data /a/**"}, "/a/b /a/s", "/a"},
+		"some are left out":  {[]string{"none /a/*/s*", "data /a/**"}, "/a /a/b/c", "/a/b"},
+		"a tree is left out": {[]string{"none /a/s/**", "data /a/**"}, "/a/b", "/a /a/s /a/s/x"},
+		"any of one letter":  {[]string{"data /a/?*"}, "", "/a"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := rulesFor(t, test.rules...)
+			for path := range strings.FieldsSeq(test.whole) {
+				if !p.Whole(path) {
+					t.Errorf("not every child of %s", path)
+				}
+			}
+			for path := range strings.FieldsSeq(test.some) {
+				if p.Whole(path) {
+					t.Errorf("every child of %s", path)
+				}
 			}
 		})
 	}

@@ -123,6 +123,24 @@ func (p *Policy) Leads(path string) bool {
 	return false
 }
 
+// Whole reports whether every child of path is recorded, whatever its name.
+// Where a rule of LevelNone may leave out some, it is false.
+func (p *Policy) Whole(path string) bool {
+	server := inServerTree(path)
+	for i := range p.rules {
+		rule := &p.rules[i]
+		for j := range rule.globs {
+			switch some, all := rule.globs[j].children(path, server); {
+			case some && rule.Level == LevelNone:
+				return false
+			case all:
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // Match returns the rule that decides about path: the first that matches. It
 // is false when that is none, or one of LevelNone.
 func (p *Policy) Match(path string) (Rule, bool) {

@@ -3,6 +3,7 @@ package recorder
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	"zkwarden/audit"
 	"zkwarden/audit/mirror"
@@ -11,17 +12,27 @@ import (
 
 // adoption is a policy on its way to the goroutine in Run.
 type adoption struct {
-	policy *policy.Policy
-	done   chan error
+	policy  *policy.Policy
+	done    chan error
+	settled *atomic.Bool // Whether it was decided that it comes into force, or that it does not.
 }
+
+func newAdoption(p *policy.Policy) adoption {
+	return adoption{p, make(chan error, 1), new(atomic.Bool)}
+}
+
+// decide reports whether the caller is the one who decides.
+func (a adoption) decide() bool { return a.settled.CompareAndSwap(false, true) }
 
 // Adopt puts another policy into force, between two observations. When it
 // returns nil, the mirror holds nothing that p forbids, neither in memory nor
 // in its file, and a control record tells of the change. Roots that were not
 // watched get a first sync from the source, and everything else goes on. On an
-// error that is not the end of the recorder, the old policy stays in force.
+// error that is not the end of the recorder, the old policy stays in force. The
+// end of ctx is such an error while the policy waits for its turn; once p has
+// begun to come into force, Adopt waits until it has.
 func (r *Recorder) Adopt(ctx context.Context, p *policy.Policy) error {
-	a := adoption{p, make(chan error, 1)}
+	a := newAdoption(p)
 	select {
 	case r.adopt <- a:
 	case <-ctx.Done():
@@ -33,7 +44,15 @@ func (r *Recorder) Adopt(ctx context.Context, p *policy.Policy) error {
 	case err := <-a.done:
 		return err
 	case <-ctx.Done():
-		return ctx.Err()
+		if a.decide() {
+			return ctx.Err()
+		}
+	case <-r.done:
+		return errEnded
+	}
+	select {
+	case err := <-a.done:
+		return err
 	case <-r.done:
 		return errEnded
 	}
@@ -41,13 +60,16 @@ func (r *Recorder) Adopt(ctx context.Context, p *policy.Policy) error {
 
 // replacePolicy returns an error only where the recorder cannot go on.
 func (r *Recorder) replacePolicy(ctx context.Context, a adoption) error {
-	if !r.differs(a.policy) {
+	if !r.differs(a.policy) && a.decide() {
 		r.Policy = a.policy // The same to the mirror, but not in the names of its rules.
 		a.done <- nil
 		return nil
 	}
 	if err := r.Journal.Flush(ctx); err != nil {
 		return fmt.Errorf("flush journal: %w", err)
+	}
+	if !a.decide() {
+		return nil // Whoever wanted it has given up while the disk was waited for.
 	}
 	if err := r.cutDown(a.policy); err != nil {
 		a.done <- err
@@ -88,25 +110,69 @@ func (r *Recorder) cutDown(p *policy.Policy) error {
 	place.Widened = place.Mark
 	place.Synced = map[string]bool{}
 	roots := p.Roots()
+	place.Unread = r.unreadUnder(p)
 	for _, root := range roots {
 		place.Synced[root] = r.inherits(root)
 	}
 	err := r.Mirror.Rewrite(place, func(path string, entry mirror.Entry) (mirror.Entry, bool) {
 		rule, wanted := p.Match(path)
-		if !wanted {
-			return entry, false
+		switch {
+		case wanted && entry.Way:
+			return entry, false // Nothing is known of it that is to be recorded.
+		case wanted:
+			return allowed(p, rule, entry, rotated), true
 		}
-		return allowed(p, rule, entry, rotated), true
+		return wayOf(entry), p.Leads(path)
 	})
 	if err != nil {
 		return err
 	}
 	r.place, r.Policy, r.roots, r.moved = place, p, roots, false
-	r.unreadable.keep(p.Wants)
-	r.owed.keep(p.Wants)
+	if !r.resync.active {
+		r.resync = &resync{} // Its count begins anew.
+	}
+	r.await(place)
+	r.unreadable.keep(func(path string) bool { return p.Wants(path) || p.Leads(path) })
+	r.owed.keep(func(path string) bool { return p.Wants(path) && r.balances(path) })
 	r.metrics.unreadable.Set(float64(r.unreadable.len()))
 	r.hidePartial()
 	return nil
+}
+
+// unreadUnder returns the roots that are to be read whole once more, as p may
+// want more of what is known in part.
+func (r *Recorder) unreadUnder(p *policy.Policy) map[string]bool {
+	unread := map[string]bool{}
+	for _, root := range p.Roots() {
+		if r.place.Fingerprint != p.Fingerprint() && r.inherits(root) || r.place.Unread[root] {
+			unread[root] = true
+		}
+	}
+	return unread
+}
+
+// await notes the roots that a walk has yet to begin with: one that is under way
+// has passed them by under the old policy.
+func (r *Recorder) await(place mirror.Place) {
+	r.awaited = map[string]bool{}
+	for _, root := range r.roots {
+		if (place.Unread[root] || !place.Synced[root]) && (r.Policy.Wants(root) || r.Policy.Leads(root)) {
+			r.awaited[root] = true
+		}
+	}
+}
+
+// rereads reports whether path belongs to a root that is read whole once more.
+func (r *Recorder) rereads(path string) bool {
+	return len(r.place.Unread) > 0 && r.place.Unread[r.rootOf(path)]
+}
+
+// wayOf is what is kept of a znode that is only a way now.
+func wayOf(entry mirror.Entry) mirror.Entry {
+	return mirror.Entry{
+		Way: true, Czxid: entry.Czxid, EphemeralOwner: entry.EphemeralOwner,
+		Version: entry.Version, Cversion: entry.Cversion, Aversion: entry.Aversion,
+	}
 }
 
 // allowed cuts an entry down to what rule allows of it. What depends on another
@@ -142,9 +208,13 @@ func (r *Recorder) unsynced() []string {
 	return roots
 }
 
-// hidePartial makes Known leave out the roots that need a first sync.
+// hidePartial makes Known leave out the roots that need a first sync or have to
+// be read once more.
 func (r *Recorder) hidePartial() {
 	r.partial.Clear()
+	for root := range r.place.Unread {
+		r.partial.Store(root, unsynced)
+	}
 	for _, root := range r.unsynced() {
 		r.partial.Store(root, unsynced)
 	}

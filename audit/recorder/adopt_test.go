@@ -6,7 +6,9 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -17,7 +19,7 @@ import (
 // take makes the recorder adopt a policy between two observations.
 func (s *stage) take(p *policy.Policy) error {
 	s.t.Helper()
-	a := adoption{p, make(chan error, 1)}
+	a := newAdoption(p)
 	if err := s.replacePolicy(s.t.Context(), a); err != nil {
 		s.t.Fatal(err)
 	}
@@ -98,17 +100,22 @@ func TestAdoptWiderRules(t *testing.T) {
 	}
 	got := briefs(s.show(
 		hint(audit.OpDataChanged, "/r/a", 30, acl(4, znode(5, 7, "A"))), hint(audit.OpDataChanged, "/r/a", 31, acl(4, znode(5, 8, "a"))),
-		swept("/r/b", 32, acl(2, znode(6, 2, "B"))), swept("/r/c", 33, znode(25, 0, "missed")),
+		found("/r", 32, rootAt(7)), found("/r/b", 32, acl(2, znode(6, 2, "B"))), found("/r/young", 32, znode(22, 0, "born since the mark")),
+		walked(32), swept("/r", 33, rootAt(8)), swept("/r/c", 33, znode(33, 0, "missed")), audit.Mark{Zxid: 33, ACL: 33},
 		hint(audit.OpDeleted, "/r/b", 34, nil),
 	))
 	want := []string{
 		"policy /r",
 		"data_changed /r/a at 30 of 5 v7 +A exact", "data_changed /r/a at 31 of 5 v8 a4 -A +a exact",
-		"created /r/c in (24,25] of 25 v0 a0 +missed by sweep",
+		"resync  3 znodes at 32",
+		"created /r/c in (32,33] of 33 v0 a0 +missed by sweep",
 		"deleted /r/b at 34 of 6 v2 -B exact",
 	}
 	if diff := cmp.Diff(want, append([]string{brief(s.journal.events[len(s.journal.events)-len(got)-1])}, got...)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if e := s.journal.events[len(s.journal.events)-3]; e.Reason != audit.ResyncPolicy {
+		t.Errorf("read once more for the reason %q", e.Reason)
 	}
 }
 
@@ -206,4 +213,74 @@ func TestAdoptBesideRun(t *testing.T) {
 	if err := idle.Adopt(cancelled, s.policy); !errors.Is(err, context.Canceled) {
 		t.Errorf("Adopt() = %v", err)
 	}
+}
+
+// slowDisk is a journal whose flushes wait once it is told to.
+type slowDisk struct {
+	*memory
+	slow    atomic.Bool
+	waiting chan struct{} // Has a token while a flush waits.
+	goOn    chan struct{}
+}
+
+func (d *slowDisk) Flush(ctx context.Context) error {
+	if d.slow.CompareAndSwap(true, false) {
+		d.waiting <- struct{}{}
+		<-d.goOn
+	}
+	return d.memory.Flush(ctx)
+}
+
+// TestAdoptionGivenUp: a policy that nobody waits for any more does not come
+// into force later.
+func TestAdoptionGivenUp(t *testing.T) {
+	disk := &slowDisk{memory: &memory{}, waiting: make(chan struct{}, 1), goOn: make(chan struct{})}
+	s := newRunner(t, disk)
+	in := make(chan audit.Observation)
+	ended := s.run(t.Context(), in)
+	send(in, firstSync()...)
+	send(in, audit.Mark{Zxid: 9}) // The commit of the first sync is over.
+	disk.slow.Store(true)
+	ctx, cancel := context.WithCancel(t.Context())
+	adopted := make(chan error, 1)
+	go func() { adopted <- s.Adopt(ctx, mustPolicy(t, policy.LevelMetadata, "/r")) }()
+	<-disk.waiting
+	cancel()
+	if err := <-adopted; !errors.Is(err, context.Canceled) {
+		t.Errorf("Adopt() = %v", err)
+	}
+	close(disk.goOn)
+	send(in, hint(audit.OpDataChanged, "/r", 10, znode(2, 1, "shown")))
+	close(in)
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"start /r", "baseline /r 1 znodes at 9", "data_changed /r at 10 of 2 v1 a0 -root +shown exact", "checkpoint acl 0 unreadable 0 [] at 9", "stop "}
+	if diff := cmp.Diff(want, briefs(disk.events)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestAdoptionUnderWay: the end of the context comes too late to stop it, and
+// Adopt says how it ended.
+func TestAdoptionUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		r := &Recorder{adopt: make(chan adoption), done: make(chan struct{})}
+		adopted := make(chan error, 1)
+		go func() { adopted <- r.Adopt(ctx, nil) }()
+		a := <-r.adopt
+		if !a.decide() {
+			t.Fatal("somebody else has decided")
+		}
+		cancel()
+		synctest.Wait()
+		if len(adopted) > 0 {
+			t.Error("Adopt() does not wait for its end")
+		}
+		a.done <- nil
+		if err := <-adopted; err != nil {
+			t.Errorf("Adopt() = %v of a policy that is in force", err)
+		}
+	})
 }

@@ -123,6 +123,7 @@ func (r *Recorder) forgetHistory() {
 	r.place.Mark, r.place.ACL, r.place.Widened, r.swept = 0, 0, 0, false
 	r.place.Orphans = nil
 	clear(r.place.Synced)
+	clear(r.place.Unread)
 	clear(r.owed)
 	r.unreadable = newUnreadable()
 	r.metrics.unreadable.Set(0)

@@ -34,6 +34,35 @@ func (o owed) explain(path string) {
 	}
 }
 
+// balance compares the parent's count with the records, where these can be
+// complete: a policy that leaves out children leaves out their share as well,
+// and nobody could tell it from what was missed. Those parents' count follows
+// what is read.
+func (l *look) balance() {
+	entry, _ := l.r.Mirror.Get(l.Path)
+	cversion := l.Node.Stat.Cversion
+	if l.r.balances(l.Path) {
+		l.r.owed.owe(l.Path, cversion-entry.Cversion)
+		return
+	}
+	delete(l.r.owed, l.Path)
+	if entry.Cversion != cversion {
+		entry.Cversion = cversion
+		l.r.Mirror.Put(l.Path, entry)
+	}
+}
+
+// balances reports whether the children of a parent are counted by name. One-shot
+// watches tell when those that are left out come or go, so there the books are
+// kept of all of them. They begin anew while a root is read once more: children
+// may be recorded now that were left out before.
+func (r *Recorder) balances(parent string) bool {
+	if r.rereads(parent) {
+		return false
+	}
+	return r.place.Mode.Name == audit.ModeOneShot || r.Policy.Whole(parent)
+}
+
 func (o owed) keep(wanted func(path string) bool) {
 	for path := range o {
 		if !wanted(path) {
@@ -95,6 +124,9 @@ func (r *Recorder) countChild(e audit.Event) {
 		return // The baseline's count has it.
 	}
 	entry, known := r.Mirror.Get(parent)
+	if entry.Way {
+		return // Its count is that of the last look.
+	}
 	if known {
 		entry.Cversion++
 		r.Mirror.Put(parent, entry)

@@ -23,9 +23,10 @@ func (l *look) found(ctx context.Context) error {
 	if err := l.catchUp(ctx); err != nil {
 		return err
 	}
-	l.r.partial.Delete(l.Path)
-	entry, _ := l.r.Mirror.Get(l.Path)
-	l.r.owed.owe(l.Path, l.Node.Stat.Cversion-entry.Cversion)
+	if !l.r.place.Unread[l.Path] {
+		l.r.partial.Delete(l.Path)
+	}
+	l.balance()
 	return nil
 }
 
@@ -96,8 +97,13 @@ func (l *look) sameIncarnation(ctx context.Context) error {
 
 // olderThanPolicy reports whether the znode may be unknown because no rule of
 // an earlier policy wanted it. Like those of a first sync it is taken over
-// without a record of its birth.
+// without a record of its birth. While its root is read once more that goes for
+// what was born since the last mark, too: had it been wanted at its birth, a
+// notification of a recursive watch would have told of it.
 func (l *look) olderThanPolicy() bool {
+	if l.r.rereads(l.Path) && l.r.resync.Reason == "" && l.r.place.Mode.Name != audit.ModeOneShot {
+		return true
+	}
 	return l.r.place.Widened != 0 && l.Node.Stat.Czxid <= l.r.place.Widened
 }
 
@@ -177,7 +183,11 @@ func everything(string, audit.Zxid) bool { return true }
 func (l *look) buryBelow(ctx context.Context, dead func(path string, czxid audit.Zxid) bool) error {
 	for _, path := range l.r.Mirror.Below(l.Path) {
 		below := l.r.look(audit.Seen{Path: path, Origin: l.Origin, Until: l.Until, At: l.At})
-		if !below.wanted || !below.known || !dead(path, below.entry.Czxid) {
+		if !below.known || !dead(path, below.entry.Czxid) {
+			continue
+		}
+		if below.way {
+			l.r.Mirror.Delete(path)
 			continue
 		}
 		if err := below.buryOne(ctx); err != nil {

@@ -20,8 +20,14 @@ func (r *Recorder) observe(ctx context.Context, o audit.Observation) error {
 	case audit.Mode:
 		return r.mode(ctx, o)
 	case audit.Seen:
-		if l := r.look(o); l.wanted {
+		if o.Hint == "" {
+			delete(r.awaited, o.Path)
+		}
+		switch l := r.look(o); {
+		case l.wanted:
 			return l.judge(ctx)
+		case l.way:
+			return l.pass(ctx)
 		}
 	}
 	return nil
@@ -33,6 +39,7 @@ type look struct {
 	r        *Recorder
 	rule     policy.Rule
 	wanted   bool
+	way      bool // Whether it is not wanted, but leads to znodes that are.
 	entry    mirror.Entry
 	known    bool
 	first    bool           // Whether the first sync of its root is not complete.
@@ -42,7 +49,13 @@ type look struct {
 
 func (r *Recorder) look(seen audit.Seen) look {
 	l := look{r: r, Seen: seen}
-	if l.rule, l.wanted = r.Policy.Match(seen.Path); l.wanted {
+	if l.rule, l.wanted = r.Policy.Match(seen.Path); !l.wanted {
+		l.way = r.Policy.Leads(seen.Path)
+	}
+	if l.wanted && l.Node != nil && l.Node.Bare {
+		l.Node, l.Read = nil, audit.NotRead // It was asked for as a way, under another policy.
+	}
+	if l.wanted || l.way {
 		l.entry, l.known = r.Mirror.Get(seen.Path)
 		l.first = r.firstSync(seen.Path)
 		l.hidden = r.unreadable.has(seen.Path)

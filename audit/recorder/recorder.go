@@ -55,6 +55,7 @@ type Recorder struct {
 	roots      []string // Of the policy.
 	resync     *resync
 	owed       owed
+	awaited    map[string]bool // Roots that no walk has begun with since the policy changed.
 	unreadable *unreadable
 	repeats    repeats
 	last       transaction

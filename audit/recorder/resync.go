@@ -106,13 +106,17 @@ func (r *Recorder) endResync(ctx context.Context, m audit.Mark, unsynced []strin
 	if err := r.settleChildren(ctx, audit.OriginResync, m.Zxid); err != nil {
 		return err
 	}
+	reason := s.Reason
 	if m.Walk {
 		if err := r.baselines(ctx, m, unsynced); err != nil {
 			return err
 		}
+		if r.endRereads() && reason == "" {
+			reason = audit.ResyncPolicy
+		}
 	}
-	if s.Reason != "" && len(unsynced) < len(r.roots) {
-		e := audit.Event{Kind: audit.KindControl, Control: audit.ControlResync, Zxid: m.Zxid, Count: new(s.compared), Reason: s.Reason}
+	if reason != "" && len(unsynced) < len(r.roots) {
+		e := audit.Event{Kind: audit.KindControl, Control: audit.ControlResync, Zxid: m.Zxid, Count: new(s.compared), Reason: reason}
 		if err := r.append(ctx, e); err != nil {
 			return err
 		}
@@ -141,6 +145,9 @@ func (r *Recorder) baselines(ctx context.Context, m audit.Mark, roots []string) 
 		r.unseen = ""
 	}
 	for _, root := range roots {
+		if r.awaited[root] {
+			continue
+		}
 		e := audit.Event{
 			Kind: audit.KindControl, Control: audit.ControlBaseline, Generation: r.place.Generation,
 			Roots: []string{root}, Zxid: m.Zxid, Count: new(r.countBelow(root)),
@@ -152,12 +159,25 @@ func (r *Recorder) baselines(ctx context.Context, m audit.Mark, roots []string) 
 	return nil
 }
 
+// endRereads notes the roots that a walk has read once more, and reports whether
+// there were any.
+func (r *Recorder) endRereads() bool {
+	ended := false
+	for root := range r.place.Unread {
+		if !r.awaited[root] {
+			delete(r.place.Unread, root)
+			ended, r.moved = true, true
+		}
+	}
+	return ended
+}
+
 // countBelow counts the known znodes of a root. It is done at the end, since a
 // walk that was cut off begins anew.
 func (r *Recorder) countBelow(root string) uint64 {
 	var count uint64
 	for path := range r.Mirror.Stats(root, -1) {
-		if r.rootOf(path) == root {
+		if r.rootOf(path) == root && r.Policy.Wants(path) {
 			count++
 		}
 	}

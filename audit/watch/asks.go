@@ -16,7 +16,7 @@ func (f *follower) nextAsk(asks chan<- ask) (ask, chan<- ask) {
 	case len(f.control) > 0:
 		r = f.control[0]
 	case len(f.hinted) > 0 && (!f.fifo.heavy() || head != nil && !head.done):
-		r = request{op: opGetData, path: f.hinted[0]}
+		r = request{op: f.readOp(f.hinted[0]), path: f.hinted[0]}
 	case len(f.walking) > 0 && !f.fifo.heavy():
 		r = f.walking[len(f.walking)-1]
 	case f.shots != nil && len(f.shots.queue) > 0 && !f.fifo.heavy():
@@ -33,17 +33,22 @@ func (f *follower) asked() {
 	case len(f.control) > 0:
 		f.control = f.control[1:]
 	case len(f.hinted) > 0:
-		f.paths[f.hinted[0]].sent = true
+		f.sending(f.readOp(f.hinted[0]), f.hinted[0])
 		f.hinted = f.hinted[1:]
 	case len(f.walking) == 0:
 		f.shots.queue = f.shots.queue[1:]
 	default:
 		r := f.walking[len(f.walking)-1]
 		f.walking = f.walking[:len(f.walking)-1]
-		if r.op == opGetData {
-			f.paths[r.path].sent = true
+		if r.reads() {
+			f.sending(r.op, r.path)
 		}
 	}
+}
+
+func (f *follower) sending(op int32, path string) {
+	st := f.paths[path]
+	st.sent, st.hinted, st.bare = true, false, op == opExists
 }
 
 // waiting reports whether a read of path is wanted and not yet under way.
@@ -53,7 +58,7 @@ func (f *follower) waiting(path string) bool {
 }
 
 // stale reports whether an answer for the walk came before it was asked for.
-func (f *follower) stale(r request) bool { return r.op == opGetData && !f.waiting(r.path) }
+func (f *follower) stale(r request) bool { return r.reads() && !f.waiting(r.path) }
 
 // silent reports whether an answer is overdue. Pings may go on all the while.
 func (f *follower) silent() bool {

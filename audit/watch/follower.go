@@ -68,7 +68,8 @@ type follower struct {
 type pathState struct {
 	hints  []*item // Oldest first.
 	visit  *visit  // Who else wants the answer, or nil.
-	sent   bool    // Whether a read is under way.
+	sent   bool    // Whether a read is under way,
+	bare   bool    // and whether it is one that leaves out the data.
 	hinted bool    // Whether it is in the queue of hinted paths.
 }
 
@@ -141,7 +142,7 @@ func (f *follower) answer(fr *frame) error {
 		}
 	}
 	switch fr.op {
-	case opGetData:
+	case opGetData, opExists:
 		return f.answered(fr)
 	case opGetChildren2:
 		return f.listed(fr)

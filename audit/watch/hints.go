@@ -14,7 +14,7 @@ func (f *follower) notification(fr *frame) {
 		// Others of the same transaction may follow.
 		f.notified = max(f.notified, fr.zxid-1)
 	}
-	if !ok || !f.scope.Wants(fr.path) || fr.zxid != 0 && fr.zxid <= f.recorded {
+	if !ok || !f.looksAt(fr.path) || op == audit.OpDataChanged && f.isWay(fr.path) || fr.zxid != 0 && fr.zxid <= f.recorded {
 		return
 	}
 	it := &item{seen: audit.Seen{Path: fr.path, Hint: op, Origin: audit.OriginWatch}, bytes: len(fr.path)}
@@ -78,6 +78,10 @@ func (f *follower) answered(fr *frame) error {
 	if st == nil {
 		return nil // A request of an earlier link that was sent on this one.
 	}
+	if !f.answers(fr) {
+		f.readAgain(fr.path, st)
+		return nil
+	}
 	read, err := readOf(fr)
 	if err != nil {
 		return err
@@ -94,12 +98,14 @@ func (f *follower) answered(fr *frame) error {
 	case st.visit == nil:
 	case fr.zxid < st.visit.newer:
 		f.paths[fr.path] = &pathState{visit: st.visit}
-		f.walking = append(f.walking, request{op: opGetData, path: fr.path})
+		f.walking = append(f.walking, request{op: f.readOp(fr.path), path: fr.path})
 		st.visit = nil
 	default:
-		waiting = append(waiting, f.visited(fr, read, *st.visit))
+		if it := f.visited(fr, read, *st.visit); it != nil {
+			waiting = append(waiting, it)
+		}
 	}
-	if read == audit.Found && f.wantsACL(fr.path, fr.node, st.visit) {
+	if read == audit.Found && fr.op == opGetData && f.wantsACL(fr.path, fr.node, st.visit) {
 		f.askACL(fr.path, fr.node, waiting)
 	}
 	return nil
@@ -115,6 +121,16 @@ func readOf(fr *frame) (audit.Read, error) {
 		return audit.Denied, nil
 	}
 	return audit.NotRead, fmt.Errorf("read %s: server answered code %d", fr.path, fr.code)
+}
+
+// readAgain asks for the data of a znode that was asked about while it was no
+// more than a way.
+func (f *follower) readAgain(path string, st *pathState) {
+	if !st.bare {
+		return // A sweep has asked. The answer that is waited for is on its way.
+	}
+	st.sent, st.bare = false, false
+	f.askHinted(path)
 }
 
 // resolve hands an answer to hints of its path, newest first: the newest saw

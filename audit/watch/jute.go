@@ -230,10 +230,10 @@ func (d *decoder) result(f *frame) {
 		f.node = &audit.Znode{ACL: d.acl()}
 		f.node.Stat = d.stat()
 	case opExists:
-		_ = d.stat()
+		f.node = &audit.Znode{Stat: d.stat(), Bare: true}
 	case opGetChildren2:
 		f.children = d.strings()
-		f.node = &audit.Znode{Stat: d.stat()}
+		f.node = &audit.Znode{Stat: d.stat(), Bare: true}
 	case opSync:
 		_ = d.string()
 	case opAddWatch:

@@ -40,9 +40,9 @@ var bodies = map[string]struct {
 	"an error has no body": {header(0, 7, errNoNode), frame{zxid: 7, code: errNoNode, request: pendingOps(0)}},
 	"children": {
 		header(1, 7, 0).int32(2).text("a").text("ž").stat(someStat),
-		frame{xid: 1, zxid: 7, request: pendingOps(1), children: []string{"a", "ž"}, node: &audit.Znode{Stat: someStat}},
+		frame{xid: 1, zxid: 7, request: pendingOps(1), children: []string{"a", "ž"}, node: &audit.Znode{Stat: someStat, Bare: true}},
 	},
-	"no children": {header(1, 7, 0).int32(0).stat(someStat), frame{xid: 1, zxid: 7, request: pendingOps(1), children: []string{}, node: &audit.Znode{Stat: someStat}}},
+	"no children": {header(1, 7, 0).int32(0).stat(someStat), frame{xid: 1, zxid: 7, request: pendingOps(1), children: []string{}, node: &audit.Znode{Stat: someStat, Bare: true}}},
 	"sync":        {header(2, 7, 0).text("/"), frame{xid: 2, zxid: 7, request: pendingOps(2)}},
 	"watch added": {header(3, 7, 0).int32(0), frame{xid: 3, zxid: 7, request: pendingOps(3)}},
 	"acl": {
@@ -51,7 +51,7 @@ var bodies = map[string]struct {
 			{Perms: "cdrwa", Scheme: "world", ID: "anyone"}, {Perms: "da", Scheme: "digest", ID: "u:x"},
 		}}},
 	},
-	"exists":             {header(6, 7, 0).stat(someStat), frame{xid: 6, zxid: 7, request: pendingOps(6)}},
+	"exists":             {header(6, 7, 0).stat(someStat), frame{xid: 6, zxid: 7, request: pendingOps(6), node: &audit.Znode{Stat: someStat, Bare: true}}},
 	"watch unknown":      {header(3, 7, errUnimplemented), frame{xid: 3, zxid: 7, code: errUnimplemented, request: pendingOps(3)}},
 	"not of interest":    {header(4, 7, 0).int64(1), frame{xid: 4, zxid: 7, request: pendingOps(4)}},
 	"a reply to an auth": {header(-4, 0, 0), frame{xid: -4}},

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"fmt"
+	"slices"
 
 	"zkwarden/audit"
 )
@@ -43,7 +44,10 @@ type shot struct {
 }
 
 // pending is a request that has no answer yet.
-type pending struct{ phase int }
+type pending struct {
+	op    int32
+	phase int
+}
 
 // round is a list of children some of which are yet to be read.
 type round struct {
@@ -78,7 +82,7 @@ func (s *shots) watching(path string) bool {
 func (s *shots) ask(op int32, path string, phase int) *pending {
 	s.queue = append(s.queue, request{op: op, path: path})
 	s.begun[phase]++
-	return &pending{phase}
+	return &pending{op, phase}
 }
 
 // read asks for a znode, unless its answer is on the way already.
@@ -92,7 +96,7 @@ func (s *shots) read(path string, phase int) {
 		s.tidy(path, st)
 		return
 	}
-	st.reading = s.ask(opGetData, path, phase)
+	st.reading = s.ask(s.readOp(path), path, phase)
 }
 
 // list asks for the children, unless a watch on them is there or on its way.
@@ -112,15 +116,29 @@ func (s *shots) handle(fr *frame) error {
 	case opGetChildren2:
 		return s.listed(fr, st)
 	case opExists:
+		if st.expecting == nil {
+			return s.answered(fr, st)
+		}
 		return s.expected(fr, st)
 	}
 	return nil
 }
 
+// forget lets everything from roots on be read and listed once more. The server
+// has no watch twice.
+func (s *shots) forget(roots []string) {
+	for path, st := range s.paths {
+		if slices.ContainsFunc(roots, func(root string) bool { return audit.Within(path, root) }) {
+			st.data, st.child = false, false
+			s.tidy(path, st)
+		}
+	}
+}
+
 // fired looks again at what a watch was on.
 func (s *shots) fired(fr *frame) {
 	st := s.at(fr.path)
-	switch wanted := s.scope.Wants(fr.path); {
+	switch wanted := s.looksAt(fr.path); {
 	case !wanted:
 		st.data, st.child, st.born = false, false, false // Set before the scope changed.
 	case fr.event == eventCreated, fr.event == eventDataChanged:
@@ -159,12 +177,18 @@ func (s *shots) deleted(fr *frame, st *shot) {
 // answered hands over a read and goes on with what it calls for.
 func (s *shots) answered(fr *frame, st *shot) error {
 	asked := st.reading
-	if asked == nil {
+	if asked == nil || asked.op != fr.op {
 		// A sweep has asked, or an earlier link: the watch is set all the same.
-		if fr.code == 0 && s.scope.Wants(fr.path) {
+		if fr.code == 0 && s.looksAt(fr.path) {
 			st.data = true
 			s.list(fr.path, s.phase)
 		}
+		return nil
+	}
+	if !s.answers(fr) {
+		st.reading = nil
+		s.read(fr.path, asked.phase) // What was a way is recorded by now.
+		s.close(asked.phase)
 		return nil
 	}
 	read, err := readOf(fr)
@@ -177,8 +201,14 @@ func (s *shots) answered(fr *frame, st *shot) error {
 		}
 	}
 	st.reading, st.data = nil, read == audit.Found
+	if s.listTells(fr, read, st) {
+		s.list(fr.path, asked.phase)
+		s.arrive(st)
+		s.close(asked.phase)
+		return nil
+	}
 	it := s.tell(fr, read)
-	if read == audit.Found && s.wantsACL(fr.path, fr.node, nil) {
+	if read == audit.Found && fr.op == opGetData && s.wantsACL(fr.path, fr.node, nil) {
 		s.askACL(fr.path, fr.node, []*item{it})
 	}
 	switch {
@@ -190,13 +220,24 @@ func (s *shots) answered(fr *frame, st *shot) error {
 		// ACLs are not inherited: what is known below may still be read.
 		s.lookAt(s.unlisted(fr.path, nil), nil, asked.phase)
 	}
+	s.arrive(st)
+	s.close(asked.phase)
+	return nil
+}
+
+// listTells reports whether the list of children is to tell of a way: it also
+// shows whether the way can be read.
+func (s *shots) listTells(fr *frame, read audit.Read, st *shot) bool {
+	return read == audit.Found && s.isWay(fr.path) && fr.node.Stat.NumChildren > 0 && !st.child
+}
+
+// arrive ends the wait of the rounds for a read.
+func (s *shots) arrive(st *shot) {
 	rounds := st.rounds
 	st.rounds = nil
 	for _, r := range rounds {
 		s.arrived(r)
 	}
-	s.close(asked.phase)
-	return nil
 }
 
 // tell hands over what a read found.
@@ -224,6 +265,10 @@ func (s *shots) listed(fr *frame, st *shot) error {
 		return nil
 	}
 	st.listing = nil
+	if s.isWay(fr.path) {
+		read, node := sight(fr)
+		s.tell(&frame{request: fr.request, zxid: fr.zxid, node: node}, read)
+	}
 	switch fr.code {
 	case 0:
 		st.child = true
@@ -232,7 +277,7 @@ func (s *shots) listed(fr *frame, st *shot) error {
 		}}
 		var children []string
 		for _, name := range fr.children {
-			if child := audit.Child(fr.path, name); s.scope.Wants(child) && !s.watchesData(child) {
+			if child := audit.Child(fr.path, name); s.looksAt(child) && !s.watchesData(child) {
 				children = append(children, child)
 			}
 		}

@@ -7,7 +7,7 @@ func (s *shots) walk(roots []string) {
 	s.walking, s.walkedIn = true, s.phase
 	s.begun[s.walkedIn]++
 	for _, root := range roots {
-		if s.scope.Wants(root) {
+		if s.looksAt(root) {
 			s.read(root, s.walkedIn)
 		}
 	}

@@ -72,6 +72,7 @@ func (s *scopes) now() *policy.Policy {
 
 func (s *scopes) Roots() []string        { return s.now().Roots() }
 func (s *scopes) Wants(path string) bool { return s.now().Wants(path) }
+func (s *scopes) Leads(path string) bool { return s.now().Leads(path) }
 
 // record runs a source that waits for nobody long, and a recorder, until the
 // test ends.

@@ -7,9 +7,10 @@ import (
 )
 
 // Rescope makes the source read the scope anew, after what is recorded was
-// adapted to it. Roots that are new are watched and walked, which ends with a
-// [audit.Mark] of a walk; those that are gone are handed over no more. It does
-// not wait for that, and may be called at any time.
+// adapted to it. Roots that are new are watched and walked, and so are those
+// that [audit.Known] leaves out since there may be more of them to record now;
+// that ends with a [audit.Mark] of a walk. Roots that are gone are handed over no
+// more. It does not wait for that, and may be called at any time.
 func (s *Source) Rescope() {
 	select {
 	case s.rescoped <- struct{}{}:
@@ -23,10 +24,16 @@ func (f *follower) rescope() {
 	wanted := map[string]bool{}
 	for _, root := range f.scope.Roots() {
 		wanted[root] = true
-		if f.roots[root] {
+		switch {
+		case !f.roots[root]:
+			f.added = append(f.added, root)
+		case !f.isKnown(root):
+			f.added = append(f.added, root)
+			delete(f.readRoots, root)
+			continue // It is watched already.
+		default:
 			continue
 		}
-		f.added = append(f.added, root)
 		if f.shots == nil {
 			f.control = append(f.control, request{op: opAddWatch, path: root})
 			f.unconfirmed[root] = true
@@ -61,6 +68,7 @@ func (f *follower) widen() {
 	added := f.added
 	f.added = nil
 	if f.shots != nil {
+		f.shots.forget(added)
 		f.shots.walk(added)
 		return
 	}
@@ -71,9 +79,7 @@ func (f *follower) widen() {
 	f.walk++
 	for _, root := range added {
 		f.partial[root] = true
-		f.visit(root, visit{
-			origin: audit.OriginResync, baseline: true, blank: !f.anyKnown(root),
-		}.below(0))
+		f.visitAll(root, 0)
 	}
 	f.walk--
 	f.endWalk()

@@ -23,6 +23,7 @@ func (s *scene) rescoped(roots ...string) {
 // goes on meanwhile is handed over. One that is gone is not.
 func TestRescope(t *testing.T) {
 	s := synced(t)
+	s.known.stats = map[string]audit.Stat{"/r": state(1, 0, 0, 0)}
 	s.rescoped("/r", "/new")
 	s.expect("watched first", s.asked(), "watch /new")
 	s.server(notify(10, eventDeleted, "/r/a"), ping(11))
@@ -59,6 +60,29 @@ func TestRescopeOfALostLink(t *testing.T) {
 	s.link(12)
 	s.expect("no gap", s.handed())
 	s.expect("read", s.asked(), "get /r", "get /new")
+}
+
+// TestRescopeWidens: a root that the recorder leaves out is read whole once more,
+// without another watch, and again by the next link if this one is lost.
+func TestRescopeWidens(t *testing.T) {
+	s := synced(t)
+	s.server(ping(11))
+	s.handed()
+	s.known.children = map[string][]string{"/r": {"a"}} // But /r is left out.
+	s.rescoped("/r")
+	s.handed()
+	s.expect("read, not watched", s.asked(), "get /r")
+	s.server(got(11, "/r", 0, 1))
+	s.expect("below", s.asked(), "list /r")
+	scope := s.f.scope
+	s.lose()
+	s.tr.scope = scope
+	s.known.stats = map[string]audit.Stat{"/r": state(0, 0, 0, 0)}
+	s.link(11)
+	s.handed()
+	s.expect("read by the next link", s.asked(), "get /r")
+	s.server(got(11, "/r", 0, 1), list(11, "/r", "a", "b"))
+	s.expect("and what is known as well", s.asked(), "get /r/b", "get /r/a", "list /r")
 }
 
 // TestRescopeDuringTheFirstWalk: its end says nothing about what was added.

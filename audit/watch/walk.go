@@ -51,15 +51,19 @@ func (f *follower) startWalk() {
 	}
 	share := 1 / float64(max(1, len(deep)+len(known)))
 	for _, root := range deep {
-		f.visit(root, visit{
-			origin: audit.OriginResync, baseline: true, blank: !f.anyKnown(root),
-		}.below(share))
+		f.visitAll(root, share)
 	}
 	if len(known) > 0 {
 		f.compare(known, share*float64(len(known)))
 	}
 	f.walk--
 	f.endWalk()
+}
+
+// visitAll reads a root whole.
+func (f *follower) visitAll(root string, share float64) {
+	blank := !f.anyKnown(root)
+	f.visit(root, visit{origin: audit.OriginResync, baseline: blank, blank: blank}.below(share))
 }
 
 func (f *follower) isKnown(path string) bool {
@@ -78,7 +82,7 @@ func (f *follower) anyKnown(root string) bool {
 
 // visit asks for a znode, unless its answer is on the way already.
 func (f *follower) visit(path string, v visit) {
-	if !f.scope.Wants(path) {
+	if !f.looksAt(path) {
 		f.source.progress.add(v.share)
 		return
 	}
@@ -103,12 +107,19 @@ func (f *follower) visit(path string, v visit) {
 		return
 	}
 	if !st.sent && !st.hinted {
-		f.walking = append(f.walking, request{op: opGetData, path: path})
+		f.walking = append(f.walking, request{op: f.readOp(path), path: path})
 	}
 }
 
-// visited hands over the answer and goes on below.
+// visited hands over the answer and goes on below. Of a way that has children
+// their list is the answer.
 func (f *follower) visited(fr *frame, read audit.Read, v visit) *item {
+	if read == audit.Found && f.isWay(fr.path) && fr.node.Stat.NumChildren > 0 {
+		v.children = true
+		f.list(fr.path, v)
+		f.walk--
+		return nil
+	}
 	it := &item{done: true, seen: audit.Seen{
 		Path: fr.path, Origin: v.origin, Read: read, Node: fr.node, At: fr.zxid,
 	}}
@@ -122,9 +133,7 @@ func (f *follower) visited(fr *frame, read audit.Read, v visit) *item {
 	}
 	switch {
 	case read == audit.Found && (v.deep || v.children) && fr.node.Stat.NumChildren > 0:
-		f.walk++
-		f.listing[fr.path] = v
-		f.walking = append(f.walking, request{op: opGetChildren2, path: fr.path})
+		f.list(fr.path, v)
 	case read == audit.Found, read == audit.Denied:
 		// ACLs are not inherited: what is known below may still be read.
 		f.suspect(fr.path, nil, v)
@@ -137,6 +146,21 @@ func (f *follower) visited(fr *frame, read audit.Read, v visit) *item {
 	return it
 }
 
+// list asks for the children of a znode, as one more step of the walk. An
+// answer that is on its way serves both who asked and who asks now.
+func (f *follower) list(path string, v visit) {
+	if asked, waiting := f.listing[path]; waiting {
+		asked.children, asked.deep = asked.children || v.children, asked.deep || v.deep
+		asked.blank = asked.blank && v.blank
+		asked.share += v.share
+		f.listing[path] = asked
+		return
+	}
+	f.walk++
+	f.listing[path] = v
+	f.walking = append(f.walking, request{op: opGetChildren2, path: path})
+}
+
 // listed goes on with the children of a znode. One that died meanwhile was
 // notified.
 func (f *follower) listed(fr *frame) error {
@@ -147,6 +171,12 @@ func (f *follower) listed(fr *frame) error {
 	delete(f.listing, fr.path)
 	if fr.code != 0 && fr.code != errNoNode && fr.code != errNoAuth {
 		return fmt.Errorf("list children of %s: server answered code %d", fr.path, fr.code)
+	}
+	if f.isWay(fr.path) {
+		read, node := sight(fr)
+		f.fifo.push(&item{done: true, bytes: len(fr.path), seen: audit.Seen{
+			Path: fr.path, Origin: v.origin, Read: read, Node: node, At: fr.zxid,
+		}})
 	}
 	if len(fr.children) == 0 {
 		f.source.progress.add(v.share)

@@ -95,12 +95,11 @@ type inForce struct{ current atomic.Pointer[policy.Policy] }
 // Roots returns the subtrees to watch.
 func (s *inForce) Roots() []string { return s.current.Load().Roots() }
 
-// Wants reports whether path is looked at: the recorder drops what is only on
-// the way to others.
-func (s *inForce) Wants(path string) bool {
-	p := s.current.Load()
-	return p.Wants(path) || p.Leads(path)
-}
+// Wants reports whether path is recorded.
+func (s *inForce) Wants(path string) bool { return s.current.Load().Wants(path) }
+
+// Leads reports whether something below path may be recorded.
+func (s *inForce) Leads(path string) bool { return s.current.Load().Leads(path) }
 
 // same reports whether p is what is in force, under the same key.
 func (s *inForce) same(p *policy.Policy) bool {

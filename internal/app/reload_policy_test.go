@@ -87,6 +87,9 @@ func TestReloadPolicy(t *testing.T) {
 	overwrite(t, filepath.Join(o.Audit.Dir, digestKeyFile), strings.Repeat("cd", 32))
 	reload(http.StatusOK, "reloaded")
 	reload(http.StatusOK, "reloaded")
+	stdout.await(t, "rotation", func(e audit.Event) bool {
+		return e.Control == audit.ControlPolicy && e.DigestKey != changed[0].DigestKey
+	})
 	rotated := policies()
 	if len(rotated) != 2 || rotated[1].Policy != changed[0].Policy || rotated[1].DigestKey == changed[0].DigestKey {
 		t.Errorf("policies: %+v", rotated)

@@ -194,6 +194,9 @@ func (w watchOnly) Roots() []string { return w }
 // Wants reports that no znode is wanted.
 func (watchOnly) Wants(string) bool { return false }
 
+// Leads reports that no znode is looked at.
+func (watchOnly) Leads(string) bool { return false }
+
 // nothingKnown is the memory of an auditor that has none.
 type nothingKnown struct{}
 

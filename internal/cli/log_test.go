@@ -183,6 +183,8 @@ func TestLogDiff(t *testing.T) {
 	acls, found := day()[6], day()[6]
 	found.Before = nil
 	found.After = &audit.Content{ACL: found.After.ACL, ACLMasked: true}
+	withheld, masked := &audit.Content{Size: &size, Redaction: audit.RedactionWithheld}, content(`{"a":***}`, audit.EncodingUTF8)
+	masked.Redaction = audit.RedactionMasked
 	cases := []struct {
 		name  string
 		event audit.Event
@@ -213,6 +215,7 @@ func TestLogDiff(t *testing.T) {
 		{"null", changed(&audit.Content{Encoding: audit.EncodingNull}, content("x", "utf-8")), "--- before  null\n+++ after   1 bytes\n@@ -0,0 +1 @@\n+ x\n"},
 		{"binary", changed(binary, content("x", "utf-8")), "--- before  4 bytes, binary\n+++ after   1 bytes\n"},
 		{"cut", changed(cut, content("part\n", "utf-8")), "--- before  70 bytes, only the first 4 are recorded\n+++ after   5 bytes\nonly white space differs\n"},
+		{"redacted", changed(withheld, masked), "--- before  70 bytes, content was withheld: it could not be read to be masked\n+++ after   9 bytes, with parts masked\n"},
 		{"the same", changed(digested("x", "aa"), digested("x", "aa")), "--- before  1 bytes\n+++ after   1 bytes\nthe content is the same\n"},
 		{"a masked part differs", changed(digested("***", "aa"), digested("***", "bb")), "--- before  3 bytes\n+++ after   3 bytes\nthe digests say that the content is another: what differs is masked or cut\n"},
 		{"the same, as far as it is recorded", changed(content("x", "utf-8"), digested("x", "aa")), "--- before  1 bytes\n+++ after   1 bytes\nwhat is recorded is the same\n"},

@@ -71,6 +71,8 @@ func contentLabel(c *audit.Content, none bool) string {
 		label = fmt.Sprintf("%d bytes", *c.Size)
 	}
 	switch {
+	case c.Redaction == audit.RedactionWithheld:
+		label += ", content was withheld: it could not be read to be masked"
 	case c.Encoding == "":
 		label += ", content was not recorded"
 	case c.Encoding == audit.EncodingBase64:
@@ -80,6 +82,9 @@ func contentLabel(c *audit.Content, none bool) string {
 	}
 	if c.Truncated {
 		label += fmt.Sprintf(", only the first %d are recorded", recorded(c))
+	}
+	if c.Redaction == audit.RedactionMasked {
+		label += ", with parts masked"
 	}
 	if c.ACLMasked {
 		label += ", not all of the ACL is known"
