@@ -178,8 +178,9 @@ func (s *shots) deleted(fr *frame, st *shot) {
 func (s *shots) answered(fr *frame, st *shot) error {
 	asked := st.reading
 	if asked == nil || asked.op != fr.op {
-		// A sweep has asked, or an earlier link: the watch is set all the same.
-		if fr.code == 0 && s.looksAt(fr.path) {
+		// A sweep has asked, and hands over the answer. Or an earlier link has,
+		// and nobody does: then the znode is still to be read.
+		if fr.code == 0 && s.follower.paths[fr.path] != nil && s.looksAt(fr.path) {
 			st.data = true
 			s.list(fr.path, s.phase)
 		}

@@ -119,6 +119,18 @@ func TestShots(t *testing.T) {
 			s.expect("handed over", s.handed(), "gap (10,20] reconnect")
 			s.expect("asked", s.asked(), "get /r")
 		},
+		"an answer that an earlier link asked for": func(s *scene) {
+			s.server(ping(10))
+			s.handed()
+			s.lose()
+			s.shootingLink(20)
+			s.handed()
+			s.expect("asked", s.asked(), "get /r")
+			s.server(got(20, "/r/a", 1, 0), got(20, "/r", 0, 1))
+			s.expect("asked", s.asked(), "list /r")
+			s.server(listOf(20, "/r", 1, "a"))
+			s.expect("nobody was told of it", s.asked(), "get /r/a")
+		},
 		"the watch is lost": func(s *scene) {
 			s.f.confirmedAt = s.f.confirmedAt.Add(-2 * usualPace().confirm)
 			s.f.confirmWatches()

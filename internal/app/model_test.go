@@ -303,7 +303,7 @@ func missingFrom(received, lines []string) string {
 
 // keepModel leaves what a look at the failure needs.
 func keepModel(t *testing.T, f *faults, truth guarantee.Truth) {
-	dir, err := os.MkdirTemp("", "zkwarden-model-")
+	dir, err := os.MkdirTemp("", "zkwarden-model-") //nolint:usetesting // It is to outlive the test.
 	if err != nil {
 		t.Fatal(err)
 	}
