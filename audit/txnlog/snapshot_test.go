@@ -176,10 +176,12 @@ func agree(t *testing.T, version string, txns []*Txn, file File) {
 				digests.Change(txn.Header, op)
 			}
 		}
-		if txn.Zxid == from && digest.Sum != digests.Sum() {
+		// A server applies a transaction before it notes its digest, so that a
+		// snapshot may show the one behind: the next digest tells.
+		if txn.Zxid == from && digest.Sum != digests.Sum() && txn.Zxid == txns[len(txns)-1].Zxid {
 			t.Errorf("%s: digest %+v at %#x, computed %d", file.Path, digest, from, digests.Sum())
 		}
-		if txn.Zxid >= max(from, file.Zxid) && txn.HasDigest && txn.Digest.Sum != digests.Sum() {
+		if txn.Zxid > max(from, file.Zxid) && txn.HasDigest && txn.Digest.Sum != digests.Sum() {
 			t.Fatalf("%s and log: digest %+v of %#x, computed %d", file.Path, txn.Digest, txn.Zxid, digests.Sum())
 		}
 	}

@@ -114,6 +114,8 @@ func TestCredentials(t *testing.T) {
 		proxy.Cut()
 		r.await("reading of the file", func() bool { return reads.Load() > before })
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for _, e := range r.events {
 		if e.Op == audit.OpDeleted {
 			t.Errorf("recorded %+v", e)
