@@ -26,7 +26,7 @@ import (
 )
 
 const (
-	// modelEnv is how long TestModel goes on, two minutes by default.
+	// modelEnv is how long TestModel goes on, a few rounds by default.
 	modelEnv = "ZKWARDEN_MODEL"
 	// seedEnv repeats the choices of a run that failed.
 	seedEnv = "ZKWARDEN_SEED"
@@ -54,7 +54,7 @@ func TestModel(t *testing.T) {
 
 func modelSettings(t *testing.T) (time.Duration, uint64) {
 	t.Helper()
-	duration, seed := 2*time.Minute, uint64(time.Now().UnixNano())
+	duration, seed := 30*time.Second, uint64(time.Now().UnixNano())
 	if text := os.Getenv(modelEnv); text != "" {
 		var err error
 		if duration, err = time.ParseDuration(text); err != nil {
