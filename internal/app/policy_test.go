@@ -86,9 +86,12 @@ func TestScopeLeads(t *testing.T) {
 	scope := &inForce{}
 	scope.current.Store(p)
 	for path, want := range map[string]bool{"/a": true, "/a/x": true, "/a/x/conf": true, "/a/x/state": false, "/a/no": false, "/a/no/conf": false, "/b": false} {
-		if got := scope.Wants(path); got != want {
-			t.Errorf("Wants(%s) = %v", path, got)
+		if got := scope.Wants(path) || scope.Leads(path); got != want {
+			t.Errorf("looks at %s: %v", path, got)
 		}
+	}
+	if scope.Wants("/a") || scope.Wants("/a/x") {
+		t.Error("what only leads to others is recorded")
 	}
 }
 
