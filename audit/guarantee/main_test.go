@@ -177,7 +177,7 @@ func (w *world) checkpoint() {
 }
 
 func (w *world) truth() Truth {
-	return Truth{Ensemble: "e", Generation: 1, Changes: w.changes, Exact: true}
+	return Truth{Ensemble: "e", Generation: 1, Changes: w.changes}
 }
 
 // history is a world with everything in it.

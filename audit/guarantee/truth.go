@@ -44,8 +44,6 @@ type Truth struct {
 	Ensemble   string
 	Generation uint64
 	Changes    []Change // In commit order.
-	// Exact says that the server's notifications carry zxids (3.9 and newer).
-	Exact bool
 	// OneShot says that the records were made by one-shot watches, which count
 	// what happens between two of them.
 	OneShot bool

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/go-kit/log/level"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"zkwarden/audit"
 )
@@ -181,7 +180,7 @@ func (c *comparison) tell(ctx context.Context, o order) {
 
 // fallback says that a resync reads everything, and why, once.
 func (s *Source) fallback(err error) {
-	s.fallbacks.Inc()
+	s.metrics.fallbacks.Inc()
 	logger := level.Debug(s.Logger)
 	if s.fellBack.CompareAndSwap(false, true) {
 		logger = level.Warn(s.Logger)
@@ -191,15 +190,4 @@ func (s *Source) fallback(err error) {
 		hint = "a second connection is needed: see maxClientCnxns"
 	}
 	logger.Log("msg", "server does not tell what changed, reading every znode", "err", err, "hint", hint)
-}
-
-func newFallbacks(reg prometheus.Registerer) prometheus.Counter {
-	counter := prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "zkwarden_audit_resync_fallbacks_total",
-		Help: "Resyncs that read every znode, because the server did not tell what changed on a second connection.",
-	})
-	if reg != nil {
-		reg.MustRegister(counter)
-	}
-	return counter
 }

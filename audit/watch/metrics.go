@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"zkwarden/audit"
 )
@@ -13,6 +14,8 @@ type metrics struct {
 	connected prometheus.Gauge
 	mode      *prometheus.GaugeVec
 	lost      *prometheus.CounterVec
+	fallbacks prometheus.Counter
+	sweeps    prometheus.Counter
 }
 
 // The reasons of connections lost, in the label of their counter.
@@ -25,28 +28,34 @@ const (
 )
 
 func newMetrics(reg prometheus.Registerer) *metrics {
+	auto := promauto.With(reg)
 	m := &metrics{
-		connected: prometheus.NewGauge(prometheus.GaugeOpts{
+		connected: auto.NewGauge(prometheus.GaugeOpts{
 			Name: "zkwarden_audit_connected",
 			Help: "Whether the auditor's session is connected and its watches are confirmed.",
 		}),
-		mode: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		mode: auto.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "zkwarden_audit_mode",
 			Help: "Whether the auditor observes by persistent recursive watches (recursive) or by a data and a child watch on every znode (one_shot); all 0 until it is known.",
 		}, []string{"mode"}),
-		lost: prometheus.NewCounterVec(prometheus.CounterOpts{
+		lost: auto.NewCounterVec(prometheus.CounterOpts{
 			Name: "zkwarden_audit_connections_lost_total",
 			Help: "Connections of the auditor's session that were lost after their watches were confirmed.",
 		}, []string{"reason"}),
+		fallbacks: auto.NewCounter(prometheus.CounterOpts{
+			Name: "zkwarden_audit_resync_fallbacks_total",
+			Help: "Resyncs that read every znode, because the server did not tell what changed on a second connection.",
+		}),
+		sweeps: auto.NewCounter(prometheus.CounterOpts{
+			Name: "zkwarden_audit_sweeps_total",
+			Help: "Completed comparisons of every watched znode with the server.",
+		}),
 	}
 	for _, mode := range []string{audit.ModeRecursive, audit.ModeOneShot} {
 		m.mode.WithLabelValues(mode)
 	}
 	for _, reason := range []string{lostBroken, lostSilent, lostOverflow, lostWatch, lostRewritten} {
 		m.lost.WithLabelValues(reason)
-	}
-	if reg != nil {
-		reg.MustRegister(m.connected, m.mode, m.lost)
 	}
 	return m
 }

@@ -242,7 +242,7 @@ func TestNoSecondConnection(t *testing.T) {
 			t.Errorf("%d znodes were read, %+v", len(seen), mark)
 		}
 	}
-	if got := testutil.ToFloat64(r.fallbacks); got != 2 {
+	if got := testutil.ToFloat64(r.metrics.fallbacks); got != 2 {
 		t.Errorf("%v fallbacks are counted", got)
 	}
 	warnings := logged.with("level=warn msg=\"server does not tell what changed")

@@ -56,11 +56,9 @@ type Source struct {
 	rescoped chan struct{} // Has a token when the scope is to be read anew.
 	metrics  *metrics
 
-	pace      pace
-	fallbacks prometheus.Counter
-	sweeps    prometheus.Counter
-	fellBack  atomic.Bool
-	problem   atomic.Pointer[error]
+	pace     pace
+	fellBack atomic.Bool
+	problem  atomic.Pointer[error]
 }
 
 // New prepares a source; it connects when it runs.
@@ -70,7 +68,6 @@ func New(o Options) *Source {
 	}
 	return &Source{
 		Options: o, rescoped: make(chan struct{}, 1), metrics: newMetrics(o.Registry), pace: usualPace(),
-		fallbacks: newFallbacks(o.Registry), sweeps: newSweeps(o.Registry),
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/go-zookeeper/zk"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"zkwarden/audit"
 )
@@ -243,7 +242,7 @@ func (f *follower) resumeSweep() {
 
 // sweepTold notes that the end of a sweep was handed over.
 func (f *follower) sweepTold(begun audit.Zxid) {
-	f.source.sweeps.Inc()
+	f.source.metrics.sweeps.Inc()
 	f.sweptQueued = false
 	if f.swept == begun {
 		f.swept = 0
@@ -257,15 +256,4 @@ func (t *tracker) forgetSweep() {
 	t.history++
 	t.swept = 0
 	clear(t.unswept)
-}
-
-func newSweeps(reg prometheus.Registerer) prometheus.Counter {
-	counter := prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "zkwarden_audit_sweeps_total",
-		Help: "Completed comparisons of every watched znode with the server.",
-	})
-	if reg != nil {
-		reg.MustRegister(counter)
-	}
-	return counter
 }

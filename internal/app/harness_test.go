@@ -118,7 +118,7 @@ func startAuditor(t *testing.T, dir string, addrs []string, paths ...string) *pr
 }
 
 // startApp runs a process until the test ends or stop is called.
-func startApp(t *testing.T, o Options) (app *App, stop func() error) {
+func startApp(t testing.TB, o Options) (app *App, stop func() error) {
 	t.Helper()
 	app, err := New(o)
 	if err != nil {

@@ -3,7 +3,6 @@ package app
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -39,7 +38,7 @@ func BenchmarkLatency(b *testing.B) {
 		measureLatency(b, func(b *testing.B, addr string) (told func() map[string]time.Time) {
 			b.Helper()
 			arrivals := &arrivals{at: map[string]time.Time{}}
-			startBenchAuditor(b, auditOptions(b.TempDir(), arrivals, []string{addr}, "/latency"))
+			startReady(b, auditOptions(b.TempDir(), arrivals, []string{addr}, "/latency"))
 			return arrivals.told
 		})
 	})
@@ -225,29 +224,15 @@ func (a *arrivals) read(out io.Reader, ready chan<- struct{}) {
 	}
 }
 
-// startBenchAuditor runs an auditor until the benchmark ends, and returns when
-// its first sync is complete.
-func startBenchAuditor(b *testing.B, o Options) {
+// startReady runs an auditor until the benchmark ends or stop is called, and
+// returns when its first sync is complete.
+func startReady(b *testing.B, o Options) (stop func() error) {
 	b.Helper()
-	a, err := New(o)
-	if err != nil {
-		b.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- a.Run(ctx) }()
-	b.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			b.Errorf("stop: %v", err)
-		}
-	})
-	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-		if auditor := a.auditor.Load(); auditor != nil && auditor.ready() == nil {
-			return
-		}
+	a, stop := startApp(b, o)
+	for end := time.Now().Add(patience); a.Ready() != nil; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			b.Fatalf("the auditor was not ready within %s", patience)
+			b.Fatalf("not ready within %s: %v", patience, a.Ready())
 		}
 	}
+	return stop
 }

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net"
@@ -163,26 +162,13 @@ func syncAuditor(b *testing.B, dir, addr string) *syncedAuditor {
 	o := auditOptions(dir, s.stdout, []string{addr}, "/r")
 	o.Audit.Level = policy.LevelMetadata
 	began := time.Now()
-	a, err := New(o)
-	if err != nil {
-		b.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- a.Run(ctx) }()
+	stop := startReady(b, o)
+	s.took = time.Since(began)
 	s.stop = func() {
-		cancel()
-		if err := <-ended; err != nil {
+		if err := stop(); err != nil {
 			b.Errorf("stop: %v", err)
 		}
 	}
-	for a.Ready() != nil {
-		if time.Since(began) > patience {
-			b.Fatalf("not ready within %s: %v", patience, a.Ready())
-		}
-		time.Sleep(time.Millisecond)
-	}
-	s.took = time.Since(began)
 	return s
 }
 
