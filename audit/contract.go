@@ -42,6 +42,21 @@ type Source interface {
 	Run(ctx context.Context, from Zxid, scope Scope, known Known, out chan<- Observation) error
 }
 
+// Applied tells how far the server beside a transaction log has got.
+type Applied interface {
+	// Applied returns the last zxid that the server had applied when it
+	// answered a read. A server that answers reads of this session belongs to a
+	// quorum or stands alone: one that is read-only refuses the session.
+	Applied(ctx context.Context) (Zxid, error)
+}
+
+// Actors tells who is behind a session.
+type Actors interface {
+	// Actor returns what is known about the session's client, and waits a
+	// bounded time for an answer about one that is not known yet.
+	Actor(ctx context.Context, session SessionID) Actor
+}
+
 // Journal keeps events in the order in which they are appended.
 type Journal interface {
 	// Append gives e the next place in the journal, chains it and returns its

@@ -170,8 +170,15 @@ type ACL struct {
 type Actor struct {
 	Session    SessionID `json:"session,omitzero"`
 	Client     string    `json:"client,omitempty"` // The address the session's client connected from.
-	Confidence string    `json:"confidence"`       // exact, likely or unknown.
+	Confidence string    `json:"confidence"`       // One of the Confidence* grades.
 }
+
+// The grades of an [Actor].
+const (
+	ConfidenceExact   = "exact"   // A server listed the client's connection with this session, before and after the change or at it.
+	ConfidenceLikely  = "likely"  // The address was that of the session at another time: a client may reconnect from elsewhere.
+	ConfidenceUnknown = "unknown" // No server was seen with a connection of the session.
+)
 
 // Millis is an instant with millisecond resolution, written as RFC 3339 in UTC
 // with exactly three digits of fraction. The zero value is an unknown instant.

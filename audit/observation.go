@@ -1,7 +1,7 @@
 package audit
 
-// Observation is what a source hands over. The set is closed: [Seen], [Gap],
-// [Counted], [Mark] and [Mode].
+// Observation is what a source hands over. The set is closed: [Seen], [Txn],
+// [Gap], [Counted], [Mark] and [Mode].
 type Observation interface{ observation() }
 
 // Read says what the read behind a [Seen] found.
@@ -54,6 +54,27 @@ type Seen struct {
 	Late bool
 }
 
+// Txn is one operation of a committed transaction, as a transaction log tells
+// it: nothing about it is guessed. A source sends the operations in the order
+// of the log, those of a multi and of a closed session one by one, and only
+// what was applied. It sends what the scope wants, what leads to it, and the
+// children of what it wants, because these count in their parent's cversion.
+//
+// Everything that a Txn holds is the recorder's to keep.
+type Txn struct {
+	Zxid    Zxid
+	Index   int       // Place among the changes of its transaction, from zero.
+	Session SessionID // Who asked for it, or whose end it was; zero where the leader acted by itself.
+	Time    Millis    // The leader's clock when it prepared the transaction.
+	Op      Op        // OpCreated, OpDataChanged, OpACLChanged or OpDeleted.
+	Cause   Cause     // Of a deletion.
+	Path    string
+	Data    []byte    // Of a creation or change of data; nil when the znode's data is null.
+	ACL     []ACL     // Of a creation or change of the ACL. Ids of the digest scheme hold the hash, which a client would not see.
+	Version int32     // The version behind a change of data, the aversion behind one of the ACL.
+	Owner   SessionID // Of the creation of an ephemeral znode.
+}
+
 // Gap says that changes after After and at or before Until may have gone
 // unseen. What they left behind follows as Seen without a hint, up to the
 // next Mark.
@@ -70,6 +91,10 @@ const (
 	GapHistoryRewritten = "history_rewritten" // The ensemble went back in time: wiped or restored.
 	GapWatchLost        = "watch_lost"        // The server had forgotten a watch, and the session did not notice.
 	GapMirrorLost       = "mirror_lost"       // The last known state is gone; the first sync begins anew.
+	GapLogLost          = "log_lost"          // The transaction log could not be read any further, and the live source took over.
+	GapLogHole          = "log_hole"          // The server's log never had the transactions: it was synced by a snapshot.
+	GapLogUnconfirmed   = "log_unconfirmed"   // Nobody can tell whether the log's transactions committed.
+	GapDigestMismatch   = "digest_mismatch"   // The operations do not add up to the digest of the server's tree.
 )
 
 // ResyncPolicy is the reason of a resync without a gap: a policy that may allow
@@ -95,9 +120,14 @@ type Mark struct {
 	Znodes uint64 // Znodes read by the walk that the mark ends; zero when it ends none.
 	Walk   bool   // Whether the mark ends a walk over every root.
 
-	// ACL is set by the end of a sweep over every root: every change of an ACL
-	// through it has been handed over. No watch tells of these.
+	// ACL is set by the end of a sweep over every root, and by a transaction
+	// log: every change of an ACL through it has been handed over. No watch
+	// tells of these.
 	ACL Zxid
+
+	// Verified is set by a transaction log with digests: the operations up to
+	// here changed the tree's digest as the server says that it changed.
+	Verified Zxid
 }
 
 // Mode says how a source observes from here on.
@@ -110,9 +140,11 @@ type Mode struct {
 const (
 	ModeRecursive = "recursive" // Persistent recursive watches, one a root: ZooKeeper 3.6 and newer.
 	ModeOneShot   = "one_shot"  // A data and a child watch on every znode, each set anew after it fired.
+	ModeTxnlog    = "txnlog"    // The server's transaction log, confirmed by a live session.
 )
 
 func (Seen) observation()    {}
+func (Txn) observation()     {}
 func (Gap) observation()     {}
 func (Counted) observation() {}
 func (Mark) observation()    {}
