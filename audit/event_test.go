@@ -136,7 +136,7 @@ func TestObservationsAreAClosedSet(t *testing.T) {
 		return true
 	})
 	slices.Sort(got)
-	if diff := cmp.Diff([]string{"Counted", "Gap", "Mark", "Mode", "Seen"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"Counted", "Gap", "Mark", "Mode", "Seen", "Txn"}, got); diff != "" {
 		t.Errorf("observations (-want +got):\n%s", diff)
 	}
 }
