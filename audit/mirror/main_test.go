@@ -37,6 +37,15 @@ func reopen(t testing.TB, m *Mirror) (*Mirror, Place) {
 	return mustOpen(t, file)
 }
 
+func begin(t testing.TB, m *Mirror, place Place) (write func() error) {
+	t.Helper()
+	write, err := m.Begin(place)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return write
+}
+
 func commit(t testing.TB, m *Mirror, place Place) {
 	t.Helper()
 	if err := m.Commit(place); err != nil {

@@ -66,6 +66,7 @@ func TestModel(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	m := newMirror(t)
 	known, durable, place := model{}, model{}, Place{}
+	var writing func() // Ends the commit that has begun.
 	for step := range 4000 {
 		path := randomPath(rng)
 		switch dice := rng.IntN(200); {
@@ -76,12 +77,23 @@ func TestModel(t *testing.T) {
 			delete(known, path)
 			m.Delete(path)
 		case dice < 197:
-			place.Seq = uint64(step)
-			commit(t, m, place)
-			durable = maps.Clone(known)
+			if writing != nil {
+				writing()
+				writing = nil
+				break
+			}
+			begun, of := Place{Seq: uint64(step)}, maps.Clone(known)
+			write := begin(t, m, begun)
+			writing = func() {
+				if err := write(); err != nil {
+					t.Fatal(err)
+				}
+				place, durable = begun, of
+			}
 		case dice < 199:
 			var reopened Place
 			m, reopened = reopen(t, m)
+			writing = nil
 			known = maps.Clone(durable)
 			if reopened.Seq != place.Seq {
 				t.Fatalf("step %d: reopened at %d, committed at %d", step, reopened.Seq, place.Seq)
