@@ -31,7 +31,7 @@ func TestCheckpoints(t *testing.T) {
 			{[]audit.Observation{found("/r", 9, znode(2, 0, "root"))}, nil},
 			{[]audit.Observation{walked(9)}, []string{"checkpoint acl 0 unreadable 0 [] at 9"}},
 			{nil, []string{"checkpoint acl 0 unreadable 0 [] at 9"}},
-			{[]audit.Observation{audit.Mark{Zxid: 12}, audit.Mark{Zxid: 14, ACL: 11}}, []string{"checkpoint acl 11 unreadable 0 [] at 14"}},
+			{[]audit.Observation{audit.Mark{Zxid: 12}, audit.Mark{Zxid: 14, ACL: 11, Sweep: true}}, []string{"checkpoint acl 11 unreadable 0 [] at 14"}},
 			{[]audit.Observation{audit.Mark{Zxid: 13}}, []string{"checkpoint acl 11 unreadable 0 [] at 14"}},
 			{[]audit.Observation{gapTo(14, 20), found("/r", 20, znode(2, 0, "root"))}, nil},
 			{[]audit.Observation{walked(21)}, []string{"checkpoint acl 11 unreadable 0 [] at 21"}},
