@@ -19,6 +19,8 @@ func Check(records []audit.Event, truth Truth) []error {
 	m.unique()
 	m.honest()
 	m.progress()
+	m.logged()
+	m.verified()
 	return m.foul
 }
 
@@ -83,6 +85,9 @@ func (m *match) honest() {
 		exact := e.Exact != nil && *e.Exact
 		if exact && (e.Zxid == 0 || e.Collapsed > 0 || e.Czxid != c.Czxid) {
 			m.violate(ErrHonest, "%s says that it is exact", describe(e))
+		}
+		if e.Actor != nil && c.Session != 0 && e.Actor.Session != c.Session {
+			m.violate(ErrHonest, "%s is said to be of session %s, want %s", describe(e), e.Actor.Session, c.Session)
 		}
 		if e.EphemeralOwner != 0 && e.EphemeralOwner != c.Owner {
 			m.violate(ErrHonest, "%s has the owner %s, want %s", describe(e), e.EphemeralOwner, c.Owner)

@@ -126,8 +126,9 @@ func (l *look) verifyLate() {
 // current reports whether Node is the very state that the hinted change left.
 func (l *look) current() bool { return l.Node != nil && l.Behind == 0 }
 
+// exactZxid is the zxid of the hinted change, or zero where it is not certain.
 func (l *look) exactZxid() audit.Zxid {
-	if l.After == l.Until {
+	if l.After == l.Until || l.Until == l.After+1 {
 		return l.Until
 	}
 	return 0
@@ -146,8 +147,6 @@ func (l *look) place(e *audit.Event, fromStat audit.Zxid) {
 		e.Zxid = exact
 	case fromStat != 0 && !l.Late:
 		e.Zxid = fromStat
-	case l.Until == l.After+1:
-		e.Zxid = l.Until
 	default:
 		e.ZxidAfter, e.ZxidUntil = new(l.After), new(l.Until)
 	}

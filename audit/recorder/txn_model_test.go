@@ -37,6 +37,7 @@ func (h *history) add(v *server, op audit.Op, path string, node *audit.Znode) {
 	if n := len(h.txns); n > 0 && h.txns[n-1].Zxid == v.zxid {
 		t.Index = h.txns[n-1].Index + 1
 	}
+	c.Session, c.Index = t.Session, t.Index
 	switch op {
 	case audit.OpCreated:
 		t.Data, t.ACL = node.Data, []audit.ACL{everybody("cdrwa")}
