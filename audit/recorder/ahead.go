@@ -49,8 +49,15 @@ func span(e audit.Event) (after, until audit.Zxid) {
 }
 
 // takeAhead reports whether one of those records tells of the operation, and
-// counts it as told.
-func (r *Recorder) takeAhead(t audit.Txn) bool {
+// counts it as told, which it is but once. After a crash that includes operations
+// that are recorded, as the record may stand in the journal and the count not in
+// the mirror's file.
+func (o *operation) takeAhead() bool {
+	r, t := o.r, o.Txn
+	if !beyond(t, r.taken) {
+		return false
+	}
+	r.taken = mirror.Operation{Zxid: t.Zxid, Index: t.Index}
 	changes := r.place.Ahead[t.Path]
 	i := slices.IndexFunc(changes, func(c mirror.Change) bool { return tellsOf(c, t) })
 	if i < 0 {

@@ -138,7 +138,7 @@ func (r *Recorder) forgetHistory() {
 	r.place.Generation++
 	r.place.Mark, r.place.ACL, r.place.Widened, r.swept = 0, 0, 0, false
 	r.place.Verified, r.place.Told, r.place.Read = 0, 0, 0
-	r.place.Log, r.place.LogFrom = mirror.Operation{}, 0
+	r.place.Log, r.taken, r.place.LogFrom = mirror.Operation{}, mirror.Operation{}, 0
 	r.place.Orphans, r.place.Ahead = nil, nil
 	clear(r.place.Synced)
 	clear(r.place.Unread)

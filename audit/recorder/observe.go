@@ -150,8 +150,9 @@ func (l *look) place(e *audit.Event, fromStat audit.Zxid) {
 	default:
 		e.ZxidAfter, e.ZxidUntil = new(l.After), new(l.Until)
 	}
-	if _, until := span(*e); until != 0 && until == e.Czxid && e.ID != "" && (e.Zxid != 0 || l.Origin == audit.OriginTxnlog) {
-		e.ID = l.r.repeats.tellApart(until, l.identity)
+	if e.Op == audit.OpCreated && e.ID != "" && (e.Zxid != 0 || l.Origin == audit.OriginTxnlog) {
+		l.identity.Occurrence = l.r.repeats.next(e.Czxid, l.Path)
+		e.ID = l.identity.ID()
 	}
 }
 

@@ -61,6 +61,7 @@ type Recorder struct {
 	repeats    repeats
 	last       transaction
 	patience   patience
+	taken      mirror.Operation // Through which operation place.Ahead has been counted down.
 
 	replaying bool   // Whether records come from the journal, and nobody knows what was stale then.
 	moved     bool   // Whether place moved since the last commit.
@@ -105,6 +106,7 @@ func New(o Options) (*Recorder, error) {
 	case r.place.Seq > o.Head:
 		return nil, fmt.Errorf("the journal ends at record %d, but the mirror has seen record %d of it: records are missing", o.Head, r.place.Seq)
 	}
+	r.taken = r.place.Log
 	return r, nil
 }
 

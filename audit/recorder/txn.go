@@ -24,7 +24,7 @@ func (r *Recorder) operated(ctx context.Context, t audit.Txn) error {
 	})}
 	again := !r.advance(t)
 	switch {
-	case o.wanted && again:
+	case o.wanted && (o.takeAhead() || again || o.covered()):
 		o.skip()
 		return nil
 	case o.wanted:
@@ -42,19 +42,18 @@ func (r *Recorder) operated(ctx context.Context, t audit.Txn) error {
 // advance moves the place in the log, and reports whether t lies behind it.
 // What does not was handled before.
 func (r *Recorder) advance(t audit.Txn) bool {
-	at := r.place.Log
-	if t.Zxid < at.Zxid || t.Zxid == at.Zxid && t.Index <= at.Index {
+	if !beyond(t, r.place.Log) {
 		return false
 	}
 	r.place.Log, r.moved = mirror.Operation{Zxid: t.Zxid, Index: t.Index}, true
 	return true
 }
 
+func beyond(t audit.Txn, at mirror.Operation) bool {
+	return t.Zxid > at.Zxid || t.Zxid == at.Zxid && t.Index > at.Index
+}
+
 func (o *operation) judge(ctx context.Context) error {
-	if o.r.takeAhead(o.Txn) || o.covered() {
-		o.skip()
-		return nil
-	}
 	if err := o.contradicted(ctx); err != nil {
 		return err
 	}
@@ -125,28 +124,14 @@ func (o *operation) contradicted(ctx context.Context) error {
 	return o.bury(ctx, successor)
 }
 
-// skip passes over an operation that a record tells of already.
+// skip passes over an operation that a record tells of already. A creation counts
+// even so: what its transaction creates behind it gets the id that it has
+// elsewhere.
 func (o *operation) skip() {
-	o.number()
+	if o.Op == audit.OpCreated {
+		o.r.repeats.next(o.Zxid, o.Path)
+	}
 	o.learn()
-}
-
-// number counts an operation that is not recorded among the repeats of its
-// transaction, so that those behind it get the ids that they have elsewhere.
-func (o *operation) number() {
-	i := audit.Identity{
-		Ensemble: o.r.Ensemble, Generation: o.r.place.Generation,
-		Path: o.Path, Czxid: o.Zxid, Op: audit.OpCreated,
-	}
-	if o.Op != audit.OpCreated {
-		if !o.r.repeats.made(o.Zxid, i) {
-			return // It is not of an incarnation that this transaction began.
-		}
-		if i.Op = o.Op; i.Op != audit.OpDeleted {
-			i.Counter = int64(o.Version)
-		}
-	}
-	o.r.repeats.tellApart(o.Zxid, i)
 }
 
 // learn takes over what a record of the live source could not know: which
