@@ -21,12 +21,10 @@ type Identity struct {
 	// incarnation is created and deleted once, so there it is zero.
 	Counter int64
 
-	// Occurrence tells apart repeats that share all of the above: 0 for the
-	// first, then 1, 2, ... It counts repeats of one whole identity, not of one
-	// operation on one path. Only a multi that creates and deletes one path
-	// more than once makes them, as all its creates have the same czxid. What
-	// happens to such a znode after that transaction has the occurrence of its
-	// creation.
+	// Occurrence tells apart lives that share all of the above: 0 for the first,
+	// then 1, 2, ... Only a multi that creates and deletes one path more than
+	// once makes them, as all its creates have the same czxid. Whatever happens
+	// to such a znode has the occurrence of its creation.
 	Occurrence int
 }
 

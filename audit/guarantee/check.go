@@ -19,6 +19,8 @@ func Check(records []audit.Event, truth Truth) []error {
 	m.unique()
 	m.honest()
 	m.progress()
+	m.logged()
+	m.verified()
 	return m.foul
 }
 
@@ -62,10 +64,7 @@ func (m *match) unique() {
 		if e.Op == audit.OpCreated && e.Zxid != 0 {
 			witnessed[c.incarnation()] = true
 		}
-		want := audit.Identity{
-			Ensemble: m.truth.Ensemble, Generation: m.truth.Generation,
-			Path: c.Path, Czxid: c.Czxid, Op: c.Op, Counter: int64(c.Counter), Occurrence: c.Birth,
-		}.ID()
+		want := m.id(c)
 		// Who did not see the transaction cannot know that it created the path
 		// more than once.
 		if e.ID != want && (c.Birth == 0 || witnessed[c.incarnation()]) {
@@ -86,6 +85,9 @@ func (m *match) honest() {
 		exact := e.Exact != nil && *e.Exact
 		if exact && (e.Zxid == 0 || e.Collapsed > 0 || e.Czxid != c.Czxid) {
 			m.violate(ErrHonest, "%s says that it is exact", describe(e))
+		}
+		if e.Actor != nil && c.Session != 0 && e.Actor.Session != c.Session {
+			m.violate(ErrHonest, "%s is said to be of session %s, want %s", describe(e), e.Actor.Session, c.Session)
 		}
 		if e.EphemeralOwner != 0 && e.EphemeralOwner != c.Owner {
 			m.violate(ErrHonest, "%s has the owner %s, want %s", describe(e), e.EphemeralOwner, c.Owner)

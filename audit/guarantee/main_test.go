@@ -29,7 +29,10 @@ func newWorld(seed uint64) *world {
 }
 
 func (w *world) change(op audit.Op, path string) Change {
-	c := Change{Zxid: w.zxid, Op: op, Path: path, Ordered: true}
+	c := Change{Zxid: w.zxid, Op: op, Path: path, Ordered: true, Session: audit.SessionID(w.zxid)}
+	if n := len(w.changes); n > 0 && w.changes[n-1].Zxid == w.zxid {
+		c.Index = w.changes[n-1].Index + 1
+	}
 	if parent := w.live[audit.Parent(path)]; parent != nil {
 		c.Parent = parent.Czxid
 	}
@@ -174,6 +177,19 @@ func (w *world) missed(steps int) {
 
 func (w *world) checkpoint() {
 	w.record(audit.Event{Kind: audit.KindCheckpoint, Zxid: w.zxid, ACLZxid: w.zxid})
+}
+
+// logged records steps as a transaction log tells them.
+func (w *world) logged(steps int) {
+	w.record(audit.Event{Kind: audit.KindControl, Control: audit.ControlMode, Mode: audit.ModeTxnlog, Zxid: w.zxid})
+	for range steps {
+		for _, c := range w.step() {
+			e := recordOf(c)
+			e.Source, e.Index, e.Actor = audit.OriginTxnlog, c.Index, &audit.Actor{Session: c.Session}
+			w.record(e)
+		}
+	}
+	w.record(audit.Event{Kind: audit.KindCheckpoint, Zxid: w.zxid, ACLZxid: w.zxid, VerifiedThrough: w.zxid})
 }
 
 func (w *world) truth() Truth {

@@ -16,6 +16,7 @@ var (
 	ErrCommitted = errors.New("committed: a record tells of a change that never happened")
 	ErrHonest    = errors.New("honest: a record claims to know what is not so")
 	ErrProgress  = errors.New("progress: a checkpoint promised that nothing else had changed")
+	ErrVerified  = errors.New("verified: a checkpoint vouches for operations that do not add up")
 )
 
 // Change is one committed change of one znode. Creation and deletion of a
@@ -36,6 +37,11 @@ type Change struct {
 	Owner   audit.SessionID
 	Parent  audit.Zxid // Czxid of the parent's incarnation.
 	Ordered bool       // Whether its place within its transaction is certain.
+
+	// Session is who made it, or whose end did; zero where nobody did, or where
+	// the truth does not tell. Index is its place within its transaction.
+	Session audit.SessionID
+	Index   int
 }
 
 // Truth is everything that happened below the roots of a policy that records
@@ -47,6 +53,9 @@ type Truth struct {
 	// OneShot says that the records were made by one-shot watches, which count
 	// what happens between two of them.
 	OneShot bool
+	// Mismatched are the transactions whose operations do not change the tree's
+	// digest as the server says that it changed.
+	Mismatched []audit.Zxid
 }
 
 // Through returns what had happened when zxid was committed.

@@ -23,6 +23,10 @@ func (l *look) found(ctx context.Context) error {
 	if err := l.catchUp(ctx); err != nil {
 		return err
 	}
+	if l.entry, l.known = l.r.Mirror.Get(l.Path); l.known && l.entry.Content == nil && l.entry.Version == l.Node.Stat.Version {
+		l.entry.Content = l.describe() // It was not read when a hint told of it.
+		l.r.Mirror.Put(l.Path, l.entry)
+	}
 	if !l.r.place.Unread[l.Path] {
 		l.r.partial.Delete(l.Path)
 	}
@@ -53,6 +57,7 @@ func (l *look) baseline(ctx context.Context) error {
 	if acl = l.entry.ACL; entry.ACL == nil && entry.Aversion == l.entry.Aversion {
 		entry.ACL, entry.ACLMasked = acl, l.entry.ACLMasked
 	}
+	entry.Occurrence = l.entry.Occurrence
 	l.r.Mirror.Put(l.Path, entry)
 	return l.r.bound(ctx)
 }
@@ -80,8 +85,9 @@ func (l *look) absent(ctx context.Context) error {
 // of a baseline stays unknown.
 func (l *look) sameIncarnation(ctx context.Context) error {
 	czxid := l.Node.Stat.Czxid
+	later := after(l.entry.Version, l.Node.Stat.Version) || l.r.bornElsewhere(l.Path, czxid)
 	switch {
-	case l.known && l.entry.Czxid == 0 && czxid != 0:
+	case l.known && l.entry.Czxid == 0 && czxid != 0 && !later:
 		l.entry.Czxid = czxid
 		l.r.Mirror.Put(l.Path, l.entry)
 	case l.known && l.entry.Czxid != czxid:
@@ -148,8 +154,8 @@ func (l *look) missedCreate(ctx context.Context) error {
 
 // countsChild reports whether a record moves the count of the parent's
 // children: see missedCreate.
-func countsChild(e audit.Event) bool {
-	return e.Op != audit.OpCreated || e.Source == audit.OriginWatch || *e.ZxidUntil == e.Czxid
+func (r *Recorder) countsChild(e audit.Event) bool {
+	return e.Op != audit.OpCreated || r.hinted(e) || *e.ZxidUntil == e.Czxid
 }
 
 // horizon is the zxid through which nothing was missed that fires a hint.

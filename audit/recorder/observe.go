@@ -19,7 +19,15 @@ func (r *Recorder) observe(ctx context.Context, o audit.Observation) error {
 		return r.mark(ctx, o)
 	case audit.Mode:
 		return r.mode(ctx, o)
+	case audit.Txn:
+		return r.operated(ctx, o)
 	case audit.Seen:
+		if o.Hint != "" && o.Until <= r.place.Log.Zxid {
+			return nil // The transaction log told of it, and of everything before it.
+		}
+		if o.Read == audit.Found {
+			r.place.Read = max(r.place.Read, o.At)
+		}
 		if o.Hint == "" {
 			delete(r.awaited, o.Path)
 		}
@@ -118,8 +126,9 @@ func (l *look) verifyLate() {
 // current reports whether Node is the very state that the hinted change left.
 func (l *look) current() bool { return l.Node != nil && l.Behind == 0 }
 
+// exactZxid is the zxid of the hinted change, or zero where it is not certain.
 func (l *look) exactZxid() audit.Zxid {
-	if l.After == l.Until {
+	if l.After == l.Until || l.Until == l.After+1 {
 		return l.Until
 	}
 	return 0
@@ -132,17 +141,18 @@ func (l *look) describe() *audit.Content { return l.r.Policy.Describe(l.rule, l.
 // that the znode's Stat shows, else the bracket.
 func (l *look) place(e *audit.Event, fromStat audit.Zxid) {
 	switch exact := l.exactZxid(); {
+	case exact != 0 && exact <= l.r.place.Told && l.Origin == audit.OriginTxnlog:
+		e.ZxidAfter, e.ZxidUntil = new(before(exact)), new(exact) // Its place in the order of commits is gone.
 	case exact != 0:
 		e.Zxid = exact
 	case fromStat != 0 && !l.Late:
 		e.Zxid = fromStat
-	case l.Until == l.After+1:
-		e.Zxid = l.Until
 	default:
 		e.ZxidAfter, e.ZxidUntil = new(l.After), new(l.Until)
 	}
-	if e.Zxid != 0 && e.Zxid == e.Czxid && e.ID != "" {
-		e.ID = l.r.repeats.tellApart(e.Zxid, l.identity)
+	if e.Op == audit.OpCreated && e.ID != "" && (e.Zxid != 0 || l.Origin == audit.OriginTxnlog) {
+		l.identity.Occurrence = l.r.repeats.next(e.Czxid, l.Path)
+		e.ID = l.identity.ID()
 	}
 }
 

@@ -45,7 +45,7 @@ func (r *Recorder) beginCommit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.moved = false
+	r.moved, r.untold = false, false
 	c := &commit{seq: r.place.Seq, done: make(chan error, 1)}
 	r.committing = c
 	go func() {

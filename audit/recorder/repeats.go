@@ -2,35 +2,30 @@ package recorder
 
 import "zkwarden/audit"
 
-// repeats counts changes of one identity within the transaction that created
-// their znode: the only one that can create it again.
+// repeats counts the creations of each path within one transaction: nothing else
+// creates a znode with the same czxid again.
 type repeats struct {
-	zxid audit.Zxid
-	seen map[audit.Identity]int
+	zxid    audit.Zxid
+	created map[string]int
 }
 
-// tellApart returns the id of a change that zxid made.
-func (r *repeats) tellApart(zxid audit.Zxid, i audit.Identity) string {
-	if r.zxid != zxid {
-		r.zxid, r.seen = zxid, nil
+// next returns how often zxid has created path before.
+func (r *repeats) next(zxid audit.Zxid, path string) int {
+	if r.zxid != zxid || r.created == nil {
+		r.zxid, r.created = zxid, map[string]int{}
 	}
-	if r.seen == nil {
-		r.seen = map[audit.Identity]int{}
-	}
-	i.Occurrence = 0
-	count := r.seen[i]
-	r.seen[i]++
-	i.Occurrence = count
-	return i.ID()
+	count := r.created[path]
+	r.created[path]++
+	return count
 }
 
-// occurrence returns the number that tellApart gave a creation, so that it is
-// known after a restart as well.
+// occurrence returns the number that a creation got, so that it is known after a
+// restart as well.
 func (r *Recorder) occurrence(e audit.Event) int {
 	i := audit.Identity{
 		Ensemble: e.Ensemble, Generation: r.place.Generation, Path: e.Path, Czxid: e.Czxid, Op: e.Op,
 	}
-	if e.Zxid == 0 || e.Zxid != e.Czxid {
+	if _, until := span(e); until == 0 || until != e.Czxid {
 		return 0
 	}
 	for ; i.Occurrence < maxOccurrence; i.Occurrence++ {

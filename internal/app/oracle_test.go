@@ -57,8 +57,8 @@ func truth(t *testing.T, ensemble *zktest.Ensemble, root string) guarantee.Truth
 	o := oracle{root: root, live: map[string]guarantee.Change{}}
 	for _, txn := range committed(t, ensemble) {
 		births := map[string]int{}
-		for _, op := range o.ephemerals.Changes(txn) {
-			o.apply(txn, op, births)
+		for index, op := range o.ephemerals.Changes(txn) {
+			o.apply(txn, index, op, births)
 		}
 	}
 	return guarantee.Truth{Ensemble: "test", Generation: 1, Changes: o.changes}
@@ -72,7 +72,7 @@ type oracle struct {
 	changes    []guarantee.Change
 }
 
-func (o *oracle) apply(txn *txnlog.Txn, op txnlog.Op, births map[string]int) {
+func (o *oracle) apply(txn *txnlog.Txn, index int, op txnlog.Op, births map[string]int) {
 	path := string(op.Path)
 	c := o.live[path]
 	c.Zxid, c.Path, c.Ordered = audit.Zxid(txn.Zxid), path, txn.Type != txnlog.TypeCloseSession
@@ -94,6 +94,7 @@ func (o *oracle) apply(txn *txnlog.Txn, op txnlog.Op, births map[string]int) {
 	default:
 		return
 	}
+	c.Session, c.Index = audit.SessionID(txn.Session), index
 	c.Parent = o.live[audit.Parent(path)].Czxid
 	if o.live[path] = c; c.Op == audit.OpDeleted {
 		delete(o.live, path)
