@@ -67,7 +67,7 @@ func (r *Recorder) applyChange(e audit.Event) {
 		r.applyCreated(e)
 	case audit.OpDeleted:
 		r.Mirror.Delete(e.Path)
-		if e.Source == audit.OriginWatch {
+		if r.hinted(e) {
 			delete(r.place.Orphans, e.Path)
 		}
 		r.countChild(e)
@@ -88,15 +88,30 @@ func (r *Recorder) applyChange(e audit.Event) {
 	}
 }
 
+// hinted reports whether a hint told of a birth or death that is recorded. With
+// one-shot watches a notification may have led to one that was read: then the
+// record of a birth has a bracket, and that of a death no version.
+func (r *Recorder) hinted(e audit.Event) bool {
+	switch {
+	case e.Source != audit.OriginWatch:
+		return false
+	case r.place.Mode.Name != audit.ModeOneShot:
+		return true
+	case e.Op == audit.OpCreated:
+		return e.Zxid != 0
+	}
+	return e.Version != nil
+}
+
 func (r *Recorder) applyCreated(e audit.Event) {
 	entry := mirror.Entry{Czxid: e.Czxid, EphemeralOwner: e.EphemeralOwner, Occurrence: r.occurrence(e)}
 	entry.Content, entry.ACL, entry.ACLMasked = split(e.After)
-	if e.Source != audit.OriginWatch {
+	if !r.hinted(e) {
 		entry.Cversion = r.adopted(e.Path, e.Czxid) // Hints told of them before it was found.
 	}
 	delete(r.place.Orphans, e.Path)
 	r.Mirror.Put(e.Path, entry)
-	if countsChild(e) {
+	if r.countsChild(e) {
 		r.countChild(e)
 	}
 }

@@ -9,8 +9,8 @@ import (
 // missed begins a record of a change that no hint told of.
 func (l *look) missed(op audit.Op, czxid audit.Zxid, counter int64) audit.Event {
 	e := l.event(op, czxid, counter)
-	if e.Source == "" || e.Source == audit.OriginWatch {
-		e.Source = audit.OriginResync
+	if e.Source == audit.OriginWatch && l.r.place.Mode.Name != audit.ModeOneShot {
+		e.Source = audit.OriginResync // A recursive watch should have told of it.
 	}
 	bracket := l.bracket()
 	e.ZxidAfter, e.ZxidUntil = new(bracket.After), new(bracket.Until)

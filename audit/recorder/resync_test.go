@@ -153,11 +153,11 @@ func TestResync(t *testing.T) {
 		"counted by a source without recursive watches": {
 			walk(
 				found("/r", 60, rootAt(5)), found("/r/n", 60, znode(20, 0, "n")), audit.Counted{Path: "/r", Czxid: 2, Cversion: 5, At: 60}, walked(61),
-				audit.Counted{Path: "/r", Czxid: 2, Cversion: 6, At: 70}, audit.Counted{Path: "/r", Czxid: 2, Cversion: 6, At: 71}, audit.Counted{Path: "/r", Czxid: 3, Cversion: 9, At: 72},
+				audit.Mode{Name: audit.ModeOneShot}, audit.Counted{Path: "/r", Czxid: 2, Cversion: 6, At: 70}, audit.Counted{Path: "/r", Czxid: 2, Cversion: 6, At: 71}, audit.Counted{Path: "/r", Czxid: 3, Cversion: 9, At: 72},
 			),
 			whole(
 				"created /r/n in (19,20] of 20 v0 a0 +n by resync", "children_changed /r in (9,60] of 2 collapsed 2 by resync",
-				"resync  2 znodes at 61", "children_changed /r in (61,70] of 2 collapsed 1 by resync",
+				"resync  2 znodes at 61", "mode one_shot ", "children_changed /r in (61,70] of 2 collapsed 1",
 			),
 		},
 		"the root is gone": {

@@ -66,6 +66,12 @@ func TestOneShotAccountsForEverything(t *testing.T) {
 			if gaps := of[audit.Gap](r); len(gaps) != 0 {
 				t.Errorf("gaps %+v", gaps)
 			}
+			r.stop()
+			for _, e := range r.events {
+				if e.Kind == audit.KindChange && e.Source != audit.OriginWatch {
+					t.Fatalf("%s of %s was found by %s, and there was no gap", e.Op, e.Path, e.Source)
+				}
+			}
 		})
 	}
 }

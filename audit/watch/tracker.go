@@ -175,7 +175,7 @@ func (f *follower) establish(ctx context.Context, asks chan<- ask) error {
 // link tells.
 func (f *follower) adopt(gap audit.Gap) {
 	t := f.tracker
-	first := append(f.announce(), t.left...)
+	first := append(slices.Clone(t.left), f.announce()...) // What is left was told in the mode before.
 	for _, it := range slices.Backward(t.left) {
 		f.askAgain(it)
 	}
