@@ -116,7 +116,9 @@ func (t *tracker) leave(f *follower) {
 			t.left = append(t.left, it)
 		}
 	}
-	t.reason = audit.GapReconnect
+	if f.adopted { // Else the gap that was to be told is still the same.
+		t.reason = audit.GapReconnect
+	}
 	switch {
 	case !f.settled:
 		return // What the walk found may wait still, and is dropped.
