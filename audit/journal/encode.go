@@ -79,7 +79,9 @@ func (o *object) content(name string, c *audit.Content) {
 		*o = strconv.AppendInt(*o, int64(*c.Size), 10)
 	}
 	o.text("digest", c.Digest)
-	o.text("data", c.Data)
+	if c.HasData() {
+		o.string("data", c.Data)
+	}
 	o.text("encoding", c.Encoding)
 	o.acl("acl", c.ACL)
 	if c.ACLMasked {
