@@ -13,13 +13,24 @@ import (
 // against the truth of the time before.
 func Check(records []audit.Event, truth Truth) []error {
 	m := newMatch(records, truth)
+	m.withinScope()
 	m.accounted()
 	m.balanced()
+	m.unreadable()
 	m.ordered()
 	m.unique()
 	m.honest()
 	m.progress()
 	return m.foul
+}
+
+// withinScope: no znode has a record that the policy does not want.
+func (m *match) withinScope() {
+	for _, e := range m.records {
+		if e.Kind == audit.KindChange && !m.truth.wants(e.Path) {
+			m.violate(ErrRedacted, "%s", describe(e))
+		}
+	}
 }
 
 // ordered: records with a zxid stand in commit order, and operations of one
@@ -157,7 +168,7 @@ func (m *match) progress() {
 		if e.Op == audit.OpACLChanged {
 			promised = acl
 		}
-		if c := m.truth.Changes[i]; c.Zxid <= promised {
+		if c := m.truth.Changes[i]; c.Zxid <= promised && !c.Hidden { // What was hidden is found late.
 			m.violate(ErrProgress, "%s stands behind a checkpoint of %s", describe(e), promised)
 		}
 	}
