@@ -67,8 +67,8 @@ func (m *match) accounted() {
 	for i, c := range m.truth.Changes {
 		switch {
 		case !m.truth.wants(c.Path), m.accounts[i] == recorded, covered(gaps, c):
-		case c.Op == audit.OpACLChanged, c.Hidden:
-			// No watch tells of it.
+		case c.Op == audit.OpACLChanged, c.Hidden, c.Op == audit.OpDeleted && m.veiled[c.incarnation()]:
+			// No watch tells of it, or of whom it speaks.
 			end := last[c.incarnation()]
 			if m.accounts[i] == open && end.Zxid <= swept && end.Op != audit.OpDeleted && !end.Hidden && !covered(brackets, c) {
 				m.violate(ErrAccounted, "%s", c)

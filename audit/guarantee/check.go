@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
+	"sort"
 
 	"zkwarden/audit"
 )
@@ -168,10 +169,22 @@ func (m *match) progress() {
 		if e.Op == audit.OpACLChanged {
 			promised = acl
 		}
-		if c := m.truth.Changes[i]; c.Zxid <= promised && !c.Hidden { // What was hidden is found late.
+		if c := m.truth.Changes[i]; c.Zxid <= promised && !m.hiddenBehind(c) {
 			m.violate(ErrProgress, "%s stands behind a checkpoint of %s", describe(e), promised)
 		}
 	}
+}
+
+// hiddenBehind reports whether c, or a later change of its path, left a znode
+// that the auditor may not read: what happened before is found late. So is what
+// happened to a znode that was hidden once, if it came into sight within a gap:
+// a resync asks for those that are known.
+func (m *match) hiddenBehind(c Change) bool {
+	if m.veiled[c.incarnation()] {
+		return true
+	}
+	i := sort.Search(len(m.hidden[c.Path]), func(n int) bool { return m.hidden[c.Path][n] >= c.Zxid })
+	return i < len(m.hidden[c.Path])
 }
 
 // Resumable returns what is wrong with a journal, given lines that were seen

@@ -26,16 +26,16 @@ func (l *look) bracket() audit.Gap {
 	switch {
 	case l.r.resync.Reason != "":
 		g = l.r.resync.Gap
-		if l.Hint == "" {
-			g.Until = max(g.Until, l.Until) // What a source without recursive watches has read.
-		}
+		g.Until = max(g.Until, l.Until) // What was read without a hint, or hidden behind the gap.
 	case l.Origin == audit.OriginSweep:
 		g.After = l.compared()
 	}
 	if l.hidden || l.revealed() {
-		g.After = min(g.After, l.compared())
+		g.After, g.Until = min(g.After, l.compared()), max(g.Until, l.At)
 	}
-	g.After = l.lifeAfter(g.After)
+	if g.After = l.lifeAfter(g.After); g.After >= g.Until {
+		g.Until = max(g.Until, l.At) // Born behind the gap, and hidden then.
+	}
 	// A change that the last mark should have covered was hidden before it.
 	g.Until = max(g.Until, g.After+1)
 	return g

@@ -89,6 +89,10 @@ func (r *Recorder) mark(ctx context.Context, m audit.Mark) error {
 		if err := r.settleChildren(ctx, audit.OriginSweep, m.Zxid); err != nil {
 			return err
 		}
+		if r.place.Mode.Name != audit.ModeTxnlog { // Else it is the log that says how far it is.
+			r.unreadable.swept()
+			r.metrics.unreadable.Set(float64(r.unreadable.len()))
+		}
 		r.place.ACL, r.swept, r.moved = max(r.place.ACL, m.ACL), true, true
 	}
 	unsynced := r.unsynced()

@@ -128,7 +128,7 @@ func TestResync(t *testing.T) {
 		"a hint of the incarnation that the gap brought": {
 			walk(behind(1, hint(audit.OpDataChanged, "/r/a", 61, znode(30, 2, "z"))), hint(audit.OpDataChanged, "/r/a", 62, znode(30, 2, "z"))),
 			whole(
-				"deleted /r/a in (9,60] of 5 -A by resync", "created /r/a in (29,30] of 30 v0 a0 by resync",
+				"deleted /r/a in (9,61] of 5 -A by resync", "created /r/a in (29,30] of 30 v0 a0 by resync",
 				"data_changed /r/a at 61 of 30 v1 a0", "data_changed /r/a at 62 of 30 v2 a0 +z exact",
 			),
 		},
