@@ -210,8 +210,8 @@ func (l *look) buryOne(ctx context.Context) error {
 	e := l.missed(audit.OpDeleted, l.entry.Czxid, 0)
 	if l.untold() {
 		e.ZxidAfter = new(min(*e.ZxidAfter, l.lifeAfter(l.compared())))
-		e.ZxidUntil = new(max(*e.ZxidUntil, l.Until, l.At))
 	}
+	e.ZxidUntil = new(max(*e.ZxidUntil, l.Until, l.At)) // Of a znode that died hidden behind a gap nothing tells either.
 	e.Cause = audit.CauseUnknown
 	e.EphemeralOwner = l.entry.EphemeralOwner
 	e.Before = contentOf(l.entry)

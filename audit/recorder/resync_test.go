@@ -146,7 +146,7 @@ func TestResync(t *testing.T) {
 				hint(audit.OpDeleted, "/r/a/n", 62, nil),
 			),
 			whole(
-				"created /r/a/n at 61 of 61 v0 a0 +n exact", "deleted /r/a in (9,60] of 5 -A by resync", "created /r/a in (29,30] of 30 v0 a0 +a by resync",
+				"created /r/a/n at 61 of 61 v0 a0 +n exact", "deleted /r/a in (9,61] of 5 -A by resync", "created /r/a in (29,30] of 30 v0 a0 +a by resync",
 				"resync  2 znodes at 61", "deleted /r/a/n at 62 of 61 v0 -n exact",
 			),
 		},

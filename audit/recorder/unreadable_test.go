@@ -220,6 +220,10 @@ func TestHiddenLives(t *testing.T) {
 			append(cleanSweep, gapTo(12, 20), found("/r/a", 20, znode(5, 0, "A")), hint(audit.OpCreated, "/r/a", 25, znode(25, 0, "n"))),
 			[]string{"gap reconnect in (12,20]", "deleted /r/a in (11,25] of 5 -A by resync", "created /r/a at 25 of 25 v0 a0 +n exact"},
 		},
+		"died hidden behind a gap, and was found absent": {
+			append(cleanSweep, gapTo(12, 20), absent("/r/a", 25)),
+			[]string{"gap reconnect in (12,20]", "deleted /r/a in (12,25] of 5 -A by resync"},
+		},
 		"died, and may be another one by then": {
 			append(cleanSweep, gapTo(12, 20), refused("/r/a", 20), found("/r", 20, znode(2, 3, "")), walked(20), hint(audit.OpDeleted, "/r/a", 25, nil)),
 			[]string{"gap reconnect in (12,20]", "resync  1 znodes at 20", "deleted /r/a in (4,25] of 5 -A"},
