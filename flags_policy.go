@@ -13,7 +13,7 @@ import (
 func (f *flags) policyFlags(c *kingpin.CmdClause) {
 	c.Flag("audit.path", "Record every change of this znode and of everything below it. Repeatable. Nothing is audited without it or --audit.policy-file.").PlaceHolder("PATH").
 		StringsVar(&f.run.Audit.Paths)
-	c.Flag("audit.level", "How much of the znodes of --audit.path is recorded: data, which is the default, or metadata for sizes and keyed digests without content.").PlaceHolder("LEVEL").
+	c.Flag("audit.level", "How much of the znodes of --audit.path is recorded: data, the default, is their contents with whatever secrets are in them; metadata is sizes and keyed digests without content, as by default in the rules of a policy file.").PlaceHolder("LEVEL").
 		EnumVar((*string)(&f.run.Audit.Level), string(policy.LevelData), string(policy.LevelMetadata))
 	c.Flag("audit.policy-file", "YAML file with rules for what is recorded, how much of it, and what is masked; in the place of --audit.path. Read again at SIGHUP and POST /-/reload.").PlaceHolder("FILE").
 		StringVar(&f.run.Audit.PolicyFile)

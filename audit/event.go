@@ -144,9 +144,9 @@ type Event struct {
 // Content describes the data and ACL of a znode at one moment, as far as the
 // policy allows.
 type Content struct {
-	Size      *int   `json:"size,omitempty"`   // Bytes.
-	Digest    string `json:"digest,omitempty"` // Lowercase hex HMAC-SHA-256 under the auditor's digest key.
-	Data      string `json:"data,omitempty"`
+	Size      *int   `json:"size,omitempty"`     // Bytes.
+	Digest    string `json:"digest,omitempty"`   // Lowercase hex HMAC-SHA-256 under the auditor's digest key.
+	Data      string `json:"data,omitempty"`     // See HasData.
 	Encoding  string `json:"encoding,omitempty"` // EncodingUTF8, EncodingBase64 or EncodingNull; absent when Data was not recorded.
 	ACL       []ACL  `json:"acl,omitempty"`
 	ACLMasked bool   `json:"acl_masked,omitempty"`

@@ -140,3 +140,35 @@ func TestObservationsAreAClosedSet(t *testing.T) {
 		t.Errorf("observations (-want +got):\n%s", diff)
 	}
 }
+
+// TestContentShape: data of no bytes are told from data that were not recorded,
+// and from the null data of a znode.
+func TestContentShape(t *testing.T) {
+	for name, test := range map[string]struct {
+		content Content
+		want    string
+	}{
+		"not recorded": {Content{Size: new(0), Digest: "d"}, `{"size":0,"digest":"d"}`},
+		"no bytes":     {Content{Size: new(0), Digest: "d", Encoding: EncodingUTF8}, `{"size":0,"digest":"d","data":"","encoding":"utf-8"}`},
+		"null":         {Content{Size: new(0), Digest: "d", Encoding: EncodingNull}, `{"size":0,"digest":"d","encoding":"null"}`},
+		"cut to none":  {Content{Size: new(9), Encoding: EncodingBase64, Truncated: true}, `{"size":9,"data":"","encoding":"base64","truncated":true}`},
+		"withheld":     {Content{Size: new(9), Redaction: RedactionWithheld}, `{"size":9,"redaction":"withheld"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text, err := json.Marshal(test.content)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, string(text)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			var got Content
+			if err := json.Unmarshal(text, &got); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.content, got); diff != "" {
+				t.Errorf("read again (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

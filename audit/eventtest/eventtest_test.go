@@ -72,6 +72,11 @@ func TestValidate(t *testing.T) {
 		"a version too large":     {"version", int64(1) << 31, "record.version: 2147483648 is beyond the maximum"},
 		"collapsed nothing":       {"collapsed", 0, "record.collapsed: 0 is beyond the minimum"},
 		"inside of a content":     {"after", map[string]any{"acl": []any{map[string]any{"perms": "xyz", "scheme": "ip", "id": ""}}}, `record.after.acl[0].perms: "xyz" does not match`},
+		"data of no bytes":        {"after", map[string]any{"data": "", "encoding": "utf-8"}, ""},
+		"null data":               {"after", map[string]any{"encoding": "null"}, ""},
+		"data left out":           {"after", map[string]any{"encoding": "utf-8"}, "record.after: data is missing"},
+		"data in no encoding":     {"after", map[string]any{"data": ""}, "record.after: encoding is missing"},
+		"null data with text":     {"after", map[string]any{"data": "", "encoding": "null"}, "record.after.encoding: null is none of"},
 		"another schema":          {"schema", "zkwarden/v2", "record.schema: zkwarden/v2 is not zkwarden/v1"},
 		"a checkpoint of nothing": {"kind", "checkpoint", "record: unreadable is missing"},
 	} {

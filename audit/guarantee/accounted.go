@@ -52,27 +52,25 @@ func (m *match) declared() (gaps, brackets, unsettled []gap) {
 }
 
 // accounted: every change is recorded, counted, or in a bracket; where no gap
-// is declared and notifications tell of everything, it is recorded.
+// is declared and notifications tell of everything, it is recorded. Of what the
+// auditor may not read nothing tells: the sweep finds it when it may be read,
+// if the znode lives so long.
 func (m *match) accounted() {
 	gaps, brackets, unsettled := m.declared()
 	var swept audit.Zxid
-	dead := map[incarnation]bool{}
-	for _, c := range m.truth.Changes {
-		if c.Op == audit.OpDeleted {
-			dead[c.incarnation()] = true
-		}
-	}
 	for _, e := range m.records {
 		if e.Kind == audit.KindCheckpoint {
 			swept = max(swept, e.ACLZxid)
 		}
 	}
+	last := m.lastOfLives()
 	for i, c := range m.truth.Changes {
 		switch {
-		case m.accounts[i] == recorded, covered(gaps, c):
-		case c.Op == audit.OpACLChanged:
-			// No watch tells of it: the sweep finds it, if the znode lives so long.
-			if m.accounts[i] == open && c.Zxid <= swept && !dead[c.incarnation()] && !covered(brackets, c) {
+		case !m.truth.wants(c.Path), m.accounts[i] == recorded, covered(gaps, c):
+		case c.Op == audit.OpACLChanged, c.Hidden, c.Op == audit.OpDeleted && m.veiled[c.incarnation()]:
+			// No watch tells of it, or of whom it speaks.
+			end := last[c.incarnation()]
+			if m.accounts[i] == open && end.Zxid <= swept && end.Op != audit.OpDeleted && !end.Hidden && !covered(brackets, c) {
 				m.violate(ErrAccounted, "%s", c)
 			}
 		case m.accounts[i] == counted, covered(brackets, c):
@@ -94,6 +92,15 @@ func covered(gaps []gap, c Change) bool {
 	return false
 }
 
+// lastOfLives returns the last change of each incarnation.
+func (m *match) lastOfLives() map[incarnation]Change {
+	last := map[incarnation]Change{}
+	for _, c := range m.truth.Changes {
+		last[c.incarnation()] = c
+	}
+	return last
+}
+
 // incarnation is one life of one path.
 type incarnation struct {
 	path  string
@@ -111,8 +118,9 @@ type family struct {
 
 func (c Change) family() family { return family{audit.Parent(c.Path), c.Parent} }
 
-// balanced: for every incarnation that lives at the end and whose birth is
-// recorded, the records' counters are the server's.
+// balanced: for every incarnation that lives at the end, can be read then and
+// has a record of its birth, the records' counters are the server's. Children
+// are counted where the policy wants all of them.
 func (m *match) balanced() {
 	versions, acls, children := map[incarnation]int64{}, map[incarnation]int64{}, map[family]int64{}
 	living := map[incarnation]bool{}
@@ -136,8 +144,9 @@ func (m *match) balanced() {
 			m.count(e, living, versions, acls, children)
 		}
 	}
+	last := m.lastOfLives()
 	for own, born := range living {
-		if !born {
+		if !born || last[own].Hidden {
 			continue
 		}
 		if versions[own] != 0 {
@@ -146,7 +155,7 @@ func (m *match) balanced() {
 		if acls[own] > 0 {
 			m.violate(ErrAccounted, "%s of %s lives, and %+d changes of its ACL are recorded against the server's count", own.path, own.czxid, acls[own])
 		}
-		if n := children[family{own.path, own.czxid}]; n != 0 {
+		if n := children[family{own.path, own.czxid}]; n != 0 && m.truth.whole(own.path) {
 			m.violate(ErrAccounted, "%s of %s lives, and %+d changes of its children are recorded against the server's count", own.path, own.czxid, n)
 		}
 	}

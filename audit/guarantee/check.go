@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
+	"sort"
 
 	"zkwarden/audit"
 )
@@ -13,8 +14,10 @@ import (
 // against the truth of the time before.
 func Check(records []audit.Event, truth Truth) []error {
 	m := newMatch(records, truth)
+	m.withinScope()
 	m.accounted()
 	m.balanced()
+	m.unreadable()
 	m.ordered()
 	m.unique()
 	m.honest()
@@ -22,6 +25,15 @@ func Check(records []audit.Event, truth Truth) []error {
 	m.logged()
 	m.verified()
 	return m.foul
+}
+
+// withinScope: no znode has a record that the policy does not want.
+func (m *match) withinScope() {
+	for _, e := range m.records {
+		if e.Kind == audit.KindChange && !m.truth.wants(e.Path) {
+			m.violate(ErrRedacted, "%s", describe(e))
+		}
+	}
 }
 
 // ordered: records with a zxid stand in commit order, and operations of one
@@ -159,10 +171,22 @@ func (m *match) progress() {
 		if e.Op == audit.OpACLChanged {
 			promised = acl
 		}
-		if c := m.truth.Changes[i]; c.Zxid <= promised {
+		if c := m.truth.Changes[i]; c.Zxid <= promised && !m.hiddenBehind(c) {
 			m.violate(ErrProgress, "%s stands behind a checkpoint of %s", describe(e), promised)
 		}
 	}
+}
+
+// hiddenBehind reports whether c, or a later change of its path, left a znode
+// that the auditor may not read: what happened before is found late. So is what
+// happened to a znode that was hidden once, if it came into sight within a gap:
+// a resync asks for those that are known.
+func (m *match) hiddenBehind(c Change) bool {
+	if m.veiled[c.incarnation()] {
+		return true
+	}
+	i := sort.Search(len(m.hidden[c.Path]), func(n int) bool { return m.hidden[c.Path][n] >= c.Zxid })
+	return i < len(m.hidden[c.Path])
 }
 
 // Resumable returns what is wrong with a journal, given lines that were seen

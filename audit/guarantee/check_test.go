@@ -145,6 +145,92 @@ func TestMutationsAreCaught(t *testing.T) {
 	}
 }
 
+func TestVeiledHistoriesPass(t *testing.T) {
+	for seed := range uint64(200) {
+		w := veiledHistory(seed)
+		for _, err := range Check(w.records, w.truth()) {
+			t.Errorf("seed %d: %v", seed, err)
+		}
+	}
+}
+
+// What a policy leaves out and what an ACL hides excuse what they have to, and
+// no more.
+func TestMutationsOfVeiledHistoriesAreCaught(t *testing.T) {
+	swept := func(op audit.Op) func(audit.Event) bool {
+		return func(e audit.Event) bool { return e.Source == audit.OriginSweep && e.Op == op }
+	}
+	checkpoint := func(r []audit.Event) int {
+		return pick(r, func(e audit.Event) bool { return e.Kind == audit.KindCheckpoint })
+	}
+	same := func(r []audit.Event) []audit.Event { return r }
+	nothing := func(*Truth) {}
+	for name, test := range map[string]struct {
+		want    error
+		mutate  func([]audit.Event) []audit.Event
+		falsify func(*Truth)
+	}{
+		"a znode that is left out has a record": {ErrRedacted, func(r []audit.Event) []audit.Event {
+			e := r[pick(r, watchedSet)]
+			e.Path = "/r/5"
+			return append(r, e)
+		}, nothing},
+		"what came into sight is not found": {ErrAccounted, func(r []audit.Event) []audit.Event {
+			return slices.DeleteFunc(r, func(e audit.Event) bool { return e.Source == audit.OriginSweep })
+		}, nothing},
+		"versions from before it did are not counted": {ErrAccounted, func(r []audit.Event) []audit.Event {
+			r[pick(r, swept(audit.OpDataChanged))].Collapsed--
+			return r
+		}, nothing},
+		"fewer are called unreadable": {ErrHonest, func(r []audit.Event) []audit.Event {
+			r[checkpoint(r)].Unreadable = new(uint64(0))
+			return r
+		}, nothing},
+		"more are called unreadable": {ErrHonest, func(r []audit.Event) []audit.Event {
+			r[checkpoint(r)].Unreadable = new(uint64(2))
+			return r
+		}, nothing},
+		"nothing is said of the unreadable": {ErrHonest, func(r []audit.Event) []audit.Event {
+			r[checkpoint(r)].Unreadable = nil
+			return r
+		}, nothing},
+		"a change that is in sight is missing": {ErrAccounted, func(r []audit.Event) []audit.Event {
+			i := pick(r, watchedSet)
+			return slices.Delete(r, i, i+1)
+		}, nothing},
+		"nothing was hidden from those who found it late": {ErrProgress, same, func(truth *Truth) {
+			truth.Changes = slices.Clone(truth.Changes)
+			for i := range truth.Changes {
+				truth.Changes[i].Hidden = false
+			}
+		}},
+		"nothing was hidden from those who found nothing": {ErrAccounted, same, func(truth *Truth) {
+			truth.Changes = slices.DeleteFunc(slices.Clone(truth.Changes), func(c Change) bool { return c.Path == "/r/4" })
+			for i := range truth.Changes {
+				truth.Changes[i].Hidden = false
+			}
+		}},
+		"all children were to be counted": {ErrAccounted, same, func(truth *Truth) { truth.Scope = wholly{truth.Scope} }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for seed := range uint64(20) {
+				w := veiledHistory(seed)
+				truth := w.truth()
+				test.falsify(&truth)
+				foul := Check(test.mutate(slices.Clone(w.records)), truth)
+				if !slices.ContainsFunc(foul, func(err error) bool { return errors.Is(err, test.want) }) {
+					t.Errorf("seed %d: not caught; found %v", seed, foul)
+				}
+			}
+		})
+	}
+}
+
+// wholly takes every parent's children for wanted.
+type wholly struct{ Scope }
+
+func (wholly) Whole(string) bool { return true }
+
 func TestUninterruptedWatchCountsNothing(t *testing.T) {
 	w := newWorld(1)
 	w.record(recordOf(w.change(audit.OpCreated, "/r")))

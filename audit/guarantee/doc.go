@@ -10,6 +10,6 @@
 // that it breaks.
 //
 // Two guarantees are judged elsewhere: tamper-evident by the journal's own
-// verification, and redacted by looking for secrets in everything that the
-// process ever wrote.
+// verification, and redacted, but for records of what the policy leaves out, by
+// looking for secrets in everything that the process ever wrote.
 package guarantee

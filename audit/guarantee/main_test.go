@@ -22,6 +22,8 @@ type world struct {
 	live    map[string]*Change // The last change of each living path.
 	changes []Change
 	records []audit.Event
+	scope   Scope           // Nil: everything is recorded.
+	hidden  map[string]bool // Paths whose ACL refuses the auditor.
 }
 
 func newWorld(seed uint64) *world {
@@ -50,6 +52,7 @@ func (w *world) change(op audit.Op, path string) Change {
 	case audit.OpDeleted:
 		c.Czxid, c.Birth, c.Version = was.Czxid, was.Birth, was.Version
 	}
+	c.Hidden = w.hidden[path]
 	if op == audit.OpDeleted {
 		delete(w.live, path)
 	} else {
@@ -104,9 +107,16 @@ func recordOf(c Change) audit.Event {
 func (w *world) watched(steps int) {
 	for range steps {
 		for _, c := range w.step() {
-			w.record(recordOf(c))
+			if w.tells(c.Path) {
+				w.record(recordOf(c))
+			}
 		}
 	}
+}
+
+// tells reports whether notifications of path are recorded.
+func (w *world) tells(path string) bool {
+	return !w.hidden[path] && (w.scope == nil || w.scope.Wants(path))
 }
 
 // missed makes steps behind a gap, of which a resync finds what still lives.
@@ -143,6 +153,9 @@ func (w *world) missed(steps int) {
 	}
 	for n := range 6 {
 		path := "/r/" + strconv.Itoa(n)
+		if !w.tells(path) {
+			continue
+		}
 		was, existed := before[path]
 		now := w.live[path]
 		if existed && (now == nil || now.Czxid != was.Czxid) {
@@ -168,7 +181,7 @@ func (w *world) missed(steps int) {
 		}
 	}
 	for czxid, n := range lost {
-		if n > 0 {
+		if n > 0 && (w.scope == nil || w.scope.Whole("/r")) {
 			w.record(bracketed(audit.Event{Kind: audit.KindChange, Op: audit.OpChildrenChanged, Path: "/r", Czxid: czxid, Collapsed: uint64(n)}))
 		}
 	}
@@ -176,7 +189,13 @@ func (w *world) missed(steps int) {
 }
 
 func (w *world) checkpoint() {
-	w.record(audit.Event{Kind: audit.KindCheckpoint, Zxid: w.zxid, ACLZxid: w.zxid})
+	var unreadable uint64
+	for path := range w.live {
+		if w.hidden[path] {
+			unreadable++
+		}
+	}
+	w.record(audit.Event{Kind: audit.KindCheckpoint, Zxid: w.zxid, ACLZxid: w.zxid, Unreadable: &unreadable})
 }
 
 // logged records steps as a transaction log tells them.
@@ -189,11 +208,11 @@ func (w *world) logged(steps int) {
 			w.record(e)
 		}
 	}
-	w.record(audit.Event{Kind: audit.KindCheckpoint, Zxid: w.zxid, ACLZxid: w.zxid, VerifiedThrough: w.zxid})
+	w.record(audit.Event{Kind: audit.KindCheckpoint, Zxid: w.zxid, ACLZxid: w.zxid, VerifiedThrough: w.zxid, Unreadable: new(uint64)})
 }
 
 func (w *world) truth() Truth {
-	return Truth{Ensemble: "e", Generation: 1, Changes: w.changes}
+	return Truth{Ensemble: "e", Generation: 1, Changes: w.changes, Scope: w.scope}
 }
 
 // history is a world with everything in it.
@@ -210,4 +229,71 @@ func history(seed uint64) *world {
 	w.checkpoint()
 	w.watched(20)
 	return w
+}
+
+// allBut wants every znode but one, so that its parent's children are wanted in
+// part.
+type allBut string
+
+func (s allBut) Wants(path string) bool { return path != string(s) }
+func (s allBut) Leads(path string) bool { return s.Wants(path) }
+func (s allBut) Whole(path string) bool { return path != audit.Parent(string(s)) }
+
+// veiledHistory is a history under a policy that leaves out /r/5. The auditor
+// may not read /r/3, and /r/4 only at the end, when a sweep finds it.
+func veiledHistory(seed uint64) *world {
+	w := newWorld(seed)
+	w.scope, w.hidden = allBut("/r/5"), map[string]bool{"/r/3": true, "/r/4": true}
+	w.zxid++
+	w.record(audit.Event{Kind: audit.KindControl, Control: audit.ControlBaseline, Roots: []string{"/r"}, Zxid: w.zxid - 1})
+	w.record(recordOf(w.change(audit.OpCreated, "/r")))
+	for _, path := range []string{"/r/3", "/r/4", "/r/5"} {
+		w.zxid++
+		w.change(audit.OpCreated, path)
+	}
+	w.watched(30)
+	w.checkpoint()
+	w.missed(20)
+	w.watched(20)
+	if w.live["/r/3"] == nil {
+		w.zxid++
+		w.change(audit.OpCreated, "/r/3")
+	}
+	w.unveil("/r/4")
+	w.checkpoint()
+	return w
+}
+
+// unveil lets a znode be read from now on, and a sweep find it.
+func (w *world) unveil(path string) {
+	if w.live[path] == nil {
+		w.zxid++
+		w.change(audit.OpCreated, path)
+	}
+	for range 3 {
+		w.zxid++
+		w.change(audit.OpDataChanged, path)
+	}
+	last := *w.live[path]
+	w.checkpoint() // It promises nothing of what is hidden.
+	w.zxid++
+	delete(w.hidden, path)
+	shown := last
+	shown.Zxid, shown.Op, shown.Counter, shown.Aversion, shown.Hidden = w.zxid, audit.OpACLChanged, 1, 1, false
+	w.changes, w.live[path] = append(w.changes, shown), &shown
+	birth := w.changes[slices.IndexFunc(w.changes, func(c Change) bool {
+		return c.Op == audit.OpCreated && c.Path == path && c.Czxid == last.Czxid && c.Birth == last.Birth
+	})]
+	for _, c := range []Change{birth, last, shown} {
+		e := recordOf(c)
+		e.Zxid, e.ZxidAfter, e.ZxidUntil = 0, new(c.Zxid-1), new(w.zxid)
+		e.Exact, e.Source = new(false), audit.OriginSweep
+		if c.Op == audit.OpDataChanged {
+			e.Collapsed = uint64(c.Version - 1)
+		}
+		if c.Op == audit.OpACLChanged {
+			e.After, e.Aversion = nil, new(c.Aversion)
+		}
+		w.record(e)
+	}
 }

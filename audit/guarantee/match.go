@@ -33,16 +33,24 @@ type match struct {
 	accounts []account      // By change.
 	of       map[uint64]int // The change that a record speaks of, by seq.
 	foul     []error
+
+	hidden map[string][]audit.Zxid // When a path's znode refused the auditor, in commit order.
+	veiled map[incarnation]bool    // Those that did so at any time.
 }
 
 func newMatch(records []audit.Event, truth Truth) *match {
 	m := &match{
 		truth: truth, records: records, index: map[key][]int{},
 		accounts: make([]account, len(truth.Changes)), of: map[uint64]int{},
+		hidden: map[string][]audit.Zxid{}, veiled: map[incarnation]bool{},
 	}
 	for i, c := range truth.Changes {
 		k := key{c.Path, c.Op}
 		m.index[k] = append(m.index[k], i)
+		if c.Hidden {
+			m.hidden[c.Path] = append(m.hidden[c.Path], c.Zxid)
+			m.veiled[c.incarnation()] = true
+		}
 	}
 	m.matchAll()
 	return m
@@ -130,6 +138,9 @@ func (m *match) find(e audit.Event) (found int, ok bool) {
 		}
 		found, ok = i, true
 	}
+	if !ok && e.Op == audit.OpDeleted && e.Zxid == 0 {
+		return m.findHiddenDeath(e, candidates[:from])
+	}
 	return found, ok
 }
 
@@ -139,6 +150,18 @@ func (m *match) id(c Change) string {
 		Ensemble: m.truth.Ensemble, Generation: m.truth.Generation,
 		Path: c.Path, Czxid: c.Czxid, Op: c.Op, Counter: int64(c.Counter), Occurrence: c.Birth,
 	}.ID()
+}
+
+// findHiddenDeath returns a death before the bracket of e. The dead was hidden
+// from the auditor when it died, and no sweep had noticed yet: where a gap came
+// in between, the death is taken for one in the gap.
+func (m *match) findHiddenDeath(e audit.Event, candidates []int) (int, bool) {
+	for _, i := range candidates {
+		if c := m.truth.Changes[i]; c.Hidden && c.Czxid == e.Czxid && m.accounts[i] != recorded {
+			return i, true
+		}
+	}
+	return 0, false
 }
 
 // collapse marks the changes that e counts beside its own: those of the same

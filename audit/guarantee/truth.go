@@ -17,6 +17,7 @@ var (
 	ErrHonest    = errors.New("honest: a record claims to know what is not so")
 	ErrProgress  = errors.New("progress: a checkpoint promised that nothing else had changed")
 	ErrVerified  = errors.New("verified: a checkpoint vouches for operations that do not add up")
+	ErrRedacted  = errors.New("redacted: a record tells what the policy leaves out")
 )
 
 // Change is one committed change of one znode. Creation and deletion of a
@@ -42,10 +43,11 @@ type Change struct {
 	// the truth does not tell. Index is its place within its transaction.
 	Session audit.SessionID
 	Index   int
+	Hidden  bool // Whether the ACL that it left, or that the dead had, refuses the auditor. ACLs of what lies above don't count.
 }
 
-// Truth is everything that happened below the roots of a policy that records
-// contents, from before the first record on.
+// Truth is everything that happened below the roots of a policy, from before
+// the first record on.
 type Truth struct {
 	Ensemble   string
 	Generation uint64
@@ -56,7 +58,24 @@ type Truth struct {
 	// Mismatched are the transactions whose operations do not change the tree's
 	// digest as the server says that it changed.
 	Mismatched []audit.Zxid
+	// Scope is what of it was to be recorded; nil is all.
+	Scope Scope
 }
+
+// Scope says what of the truth a policy records.
+type Scope interface {
+	// Wants reports whether the changes of path are recorded.
+	Wants(path string) bool
+	// Leads reports whether changes of something below path may be: such a path
+	// is looked at.
+	Leads(path string) bool
+	// Whole reports whether all children that path may have are recorded.
+	Whole(path string) bool
+}
+
+func (t Truth) wants(path string) bool   { return t.Scope == nil || t.Scope.Wants(path) }
+func (t Truth) looksAt(path string) bool { return t.wants(path) || t.Scope.Leads(path) }
+func (t Truth) whole(path string) bool   { return t.Scope == nil || t.Scope.Whole(path) }
 
 // Through returns what had happened when zxid was committed.
 func (t Truth) Through(zxid audit.Zxid) Truth {

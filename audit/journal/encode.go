@@ -82,7 +82,9 @@ func (o *object) content(name string, c *audit.Content) {
 		o.int("size", *c.Size)
 	}
 	o.text("digest", c.Digest)
-	o.text("data", c.Data)
+	if c.HasData() {
+		o.string("data", c.Data)
+	}
 	o.text("encoding", c.Encoding)
 	o.acl("acl", c.ACL)
 	if c.ACLMasked {

@@ -55,6 +55,7 @@ func FuzzEncodeString(f *testing.F) {
 var nasty = []string{
 	"", "/plain", `quote " and \ backslash`, "\x00\x01\b\f\n\r\t\x1f\x7f", "<html> & co",
 	"\xff\xfe broken \xe2\x82", "\u2028\u2029", "�", "žluťoučký 漢字 🦓", "\xed\xa0\x80", "{", "}",
+	audit.EncodingUTF8, audit.EncodingBase64, audit.EncodingNull,
 }
 
 // fill sets a share of the fields below v, whatever fields there are: a new

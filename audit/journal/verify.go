@@ -47,6 +47,11 @@ func (r Report) Check() uint64 { return checkOf(r.Hash) }
 // that nothing is left to compare it with.
 var ErrNotKept = errors.New("retention has removed the record")
 
+// ErrUnvouched says that records before a head that was given are gone, and that
+// the retention record which says so lies behind all of those heads: whoever can
+// write the directory may have made it up.
+var ErrUnvouched = errors.New("no head that was given vouches for the removal")
+
 // Verify reads the journal in dir and checks every record against its own
 // hash and the record before it, the names of the segments, the head, the
 // cursors and the heads that were given. It changes nothing and takes no lock:
@@ -73,6 +78,7 @@ type verification struct {
 	options   VerifyOptions
 	report    Report
 	head      mark
+	noHead    error     // What is wrong with the file head.
 	witnesses []witness // Those not met yet.
 
 	begin    mark // What the first record says of the one before it.
@@ -85,9 +91,12 @@ type verification struct {
 }
 
 func (v *verification) run(ctx context.Context) error {
+	if err := v.readHead(); err != nil {
+		return err
+	}
 	var err error
-	if v.witnesses, v.head, err = gatherWitnesses(v.dir, v.options.Heads); err != nil {
-		return v.noHead(err)
+	if v.witnesses, err = gatherWitnesses(v.dir, v.head, v.options.Heads); err != nil {
+		return err
 	}
 	segments, err := listSegments(v.dir)
 	if err != nil {
@@ -109,20 +118,29 @@ func (v *verification) run(ctx context.Context) error {
 	return v.conclude()
 }
 
-// noHead tells a directory without a journal from a journal without a head.
-func (v *verification) noHead(err error) error {
+// readHead reads the file head. Without one, or with another thing in its place,
+// the journal is broken, and compared with all other witnesses nevertheless.
+func (v *verification) readHead() (err error) {
 	path := filepath.Join(v.dir, headFile)
-	if !errors.Is(err, os.ErrNotExist) {
+	if v.head, err = readMark(path); err == nil {
+		return nil
+	}
+	_, isBroken := errors.AsType[*BrokenError](err)
+	missing := errors.Is(err, os.ErrNotExist)
+	if !isBroken && !missing {
 		return err
 	}
 	segments, listErr := listSegments(v.dir)
 	switch {
 	case listErr != nil:
 		return listErr
-	case len(segments) > 0:
-		return &BrokenError{File: path, Problem: "the file is missing, although the journal has records"}
+	case missing && len(segments) == 0 && len(v.options.Heads) == 0:
+		return fmt.Errorf("there is no journal in %s", v.dir)
+	case missing:
+		err = &BrokenError{File: path, Problem: "the file is missing, although the journal has records"}
 	}
-	return fmt.Errorf("there is no journal in %s", v.dir)
+	v.head, v.noHead = mark{hash: noHash}, err
+	return nil
 }
 
 // segment reads one segment as far as it was when it was listed.
@@ -283,7 +301,16 @@ func (v *verification) conclude() error {
 		}
 	}
 	v.progress(v.read)
-	return v.notKept
+	switch removedBy := v.report.RemovedBy; {
+	case v.noHead != nil:
+		return v.noHead
+	case v.notKept != nil:
+		return v.notKept
+	case len(v.options.Heads) > 0 && removedBy > v.report.Witnessed:
+		return fmt.Errorf("verify the beginning: %w of records 1 to %d, which record %d tells of; give a head of that record or of a later one",
+			ErrUnvouched, v.begin.seq, removedBy)
+	}
+	return nil
 }
 
 func (v *verification) progress(done int64) {

@@ -298,8 +298,17 @@ func TestVerifyBehindRetention(t *testing.T) {
 	lines := bytes.SplitAfter(removed, []byte("\n"))
 	last := Head{Seq: 5, Hash: hashOfLine(t, lines[4])}
 	earlier := Head{Seq: 4, Hash: hashOfLine(t, lines[3])}
-	if report, err := Verify(t.Context(), dir, VerifyOptions{Heads: []Head{last}}); err != nil || report.First != 6 || report.Witnessed != 5 {
+	report, err := Verify(t.Context(), dir, VerifyOptions{Heads: []Head{last}})
+	if !errors.Is(err, ErrUnvouched) || report.First != 6 || report.Witnessed != 5 || report.Last < report.RemovedBy {
 		t.Errorf("Verify returned %+v, %v for the last record removed", report, err)
+	}
+	// Whoever can write the directory could have appended the retention record.
+	for seq := report.RemovedBy - 1; seq <= report.Last; seq++ {
+		at := Head{Seq: seq, Hash: hashOfLine(t, linesOf(t, dir, 11)[seq-11])}
+		_, err := Verify(t.Context(), dir, VerifyOptions{Heads: []Head{last, at}})
+		if errors.Is(err, ErrUnvouched) != (seq < report.RemovedBy) || seq >= report.RemovedBy && err != nil {
+			t.Errorf("Verify returned %v with the head of record %d for a removal that record %d tells of", err, seq, report.RemovedBy)
+		}
 	}
 	if _, err := Verify(t.Context(), dir, VerifyOptions{Heads: []Head{{Seq: 5, Hash: earlier.Hash}}}); err == nil {
 		t.Error("Verify accepts a wrong head for the last record removed")
@@ -351,6 +360,39 @@ func TestVerifyNoJournal(t *testing.T) {
 	newTestJournal(t, fresh)
 	if report, err := Verify(t.Context(), fresh, VerifyOptions{}); err != nil || report.Last != 0 || report.First != 1 {
 		t.Errorf("Verify returned %+v, %v for a journal without records", report, err)
+	}
+}
+
+// TestVerifyWithoutHead: whoever removes or garbles the file head does not keep
+// those who have seen the journal from being heard.
+func TestVerifyWithoutHead(t *testing.T) {
+	for name, spoil := range map[string]func(t *testing.T, dir string){
+		"missing": func(t *testing.T, dir string) { remove(t, filepath.Join(dir, headFile)) },
+		"garbled": func(t *testing.T, dir string) { write(t, filepath.Join(dir, headFile), []byte("?")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := segmented(t, 2, 2)
+			seen := Head{Seq: 3, Hash: hashOf(t, dir, 3)}
+			spoil(t, dir)
+			var broken *BrokenError
+			report, err := Verify(t.Context(), dir, VerifyOptions{Heads: []Head{seen}})
+			if !errors.As(err, &broken) || broken.File != filepath.Join(dir, headFile) || report.Witnessed != 3 || report.Last != 4 {
+				t.Errorf("Verify returned %+v, %v for what the head was seen with", report, err)
+			}
+			seen.Hash = noHash
+			if _, err := Verify(t.Context(), dir, VerifyOptions{Heads: []Head{seen}}); !errors.As(err, &broken) || broken.Seq != 3 {
+				t.Errorf("Verify returned %v for another record than the head was seen with", err)
+			}
+			if _, err := Verify(t.Context(), dir, VerifyOptions{Heads: []Head{{Seq: 9, Hash: noHash}}}); !errors.As(err, &broken) || !strings.Contains(err.Error(), "has seen record 9") {
+				t.Errorf("Verify returned %v for a journal cut short", err)
+			}
+			for _, first := range []uint64{1, 3} {
+				remove(t, segmentPath(dir, first))
+			}
+			if _, err := Verify(t.Context(), dir, VerifyOptions{Heads: []Head{seen}}); !errors.As(err, &broken) || !strings.Contains(err.Error(), "has seen record 3") {
+				t.Errorf("Verify returned %v for a journal of which all is gone", err)
+			}
+		})
 	}
 }
 

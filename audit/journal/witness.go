@@ -86,21 +86,21 @@ type witness struct {
 	outside bool // Whether it was given by somebody else, and not found beside the journal.
 }
 
-// gatherWitnesses reads the head and the cursors in dir, which have to be read
-// before the records: then all of what they name is there.
-func gatherWitnesses(dir string, heads []Head) (all []witness, head mark, err error) {
-	if head, err = readMark(filepath.Join(dir, headFile)); err != nil {
-		return nil, mark{}, err
+// gatherWitnesses reads the cursors in dir, which like the head have to be read
+// before the records: then all of what they name is there. A head before the
+// first record has nothing to compare.
+func gatherWitnesses(dir string, head mark, heads []Head) (all []witness, err error) {
+	if head != (mark{hash: noHash}) {
+		all = append(all, witness{Head{Seq: head.seq, Hash: head.hash}, "the file head", false})
 	}
-	all = append(all, witness{Head{Seq: head.seq, Hash: head.hash}, "the file head", false})
 	names, err := cursorNames(dir)
 	if err != nil {
-		return nil, mark{}, err
+		return nil, err
 	}
 	for _, name := range names {
 		at, err := readMark(filepath.Join(dir, cursorPrefix+name))
 		if err != nil {
-			return nil, mark{}, err
+			return nil, err
 		}
 		all = append(all, witness{Head{Seq: at.seq, Hash: at.hash}, "the file " + cursorPrefix + name, false})
 	}
@@ -108,5 +108,5 @@ func gatherWitnesses(dir string, heads []Head) (all []witness, head mark, err er
 		all = append(all, witness{h, "the head that was given", true})
 	}
 	slices.SortStableFunc(all, func(a, b witness) int { return cmp.Compare(a.Seq, b.Seq) })
-	return all, head, nil
+	return all, nil
 }

@@ -68,12 +68,6 @@ func (r *Recorder) apply(e audit.Event) {
 	}
 }
 
-// hinted reports whether a source told of a birth or death that is recorded,
-// and it was not found by comparison.
-func (r *Recorder) hinted(e audit.Event) bool {
-	return e.Source == audit.OriginWatch || e.Source == audit.OriginTxnlog
-}
-
 func (r *Recorder) applyChange(e audit.Event) {
 	switch e.Op {
 	case audit.OpCreated:
@@ -102,6 +96,23 @@ func (r *Recorder) applyChange(e audit.Event) {
 			r.Mirror.Put(e.Path, entry)
 		}
 	}
+}
+
+// hinted reports whether a source told of a birth or death that is recorded,
+// and it was not found by comparison. With one-shot watches a notification may have led to one that was read: then the
+// record of a birth has a bracket, and that of a death no version.
+func (r *Recorder) hinted(e audit.Event) bool {
+	switch {
+	case e.Source == audit.OriginTxnlog:
+		return true
+	case e.Source != audit.OriginWatch:
+		return false
+	case r.place.Mode.Name != audit.ModeOneShot:
+		return true
+	case e.Op == audit.OpCreated:
+		return e.Zxid != 0
+	}
+	return e.Version != nil
 }
 
 func (r *Recorder) applyCreated(e audit.Event) {

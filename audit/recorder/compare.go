@@ -203,10 +203,21 @@ func (l *look) buryBelow(ctx context.Context, dead func(path string, czxid audit
 	return nil
 }
 
+// untold reports whether a recursive watch would have told of the death, since
+// the znode was seen behind the gap, if there was one: then its ACL has hidden
+// it, perhaps since the last sweep. No ACL hides anything from a log.
+func (l *look) untold() bool {
+	return !l.stale && l.r.place.Mode.Name != audit.ModeOneShot && l.Origin != audit.OriginTxnlog
+}
+
 // buryOne records one unseen death. Which version the znode had reached is
 // not known, so the record names none; before is what was recorded last.
 func (l *look) buryOne(ctx context.Context) error {
 	e := l.missed(audit.OpDeleted, l.entry.Czxid, 0)
+	if l.untold() {
+		e.ZxidAfter = new(min(*e.ZxidAfter, l.lifeAfter(l.compared())))
+	}
+	e.ZxidUntil = new(max(*e.ZxidUntil, l.Until, l.At)) // Of a znode that died hidden behind a gap nothing tells either.
 	e.Cause = audit.CauseUnknown
 	e.EphemeralOwner = l.entry.EphemeralOwner
 	e.Before = contentOf(l.entry)

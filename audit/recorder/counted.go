@@ -11,7 +11,11 @@ import (
 // children that are lost. One that was recorded since makes up for a lost one
 // here, and the next count for that.
 func (r *Recorder) counted(ctx context.Context, c audit.Counted) error {
-	l := r.look(audit.Seen{Path: c.Path, At: c.At, Until: c.At})
+	origin := audit.OriginWatch
+	if r.resync.active {
+		origin = audit.OriginResync
+	}
+	l := r.look(audit.Seen{Path: c.Path, Origin: origin, At: c.At, Until: c.At})
 	if !l.wanted || !l.known || l.entry.Czxid != c.Czxid {
 		return nil
 	}

@@ -50,7 +50,7 @@ func (l *look) newborn() *audit.Content {
 }
 
 // dataChanged records a hinted change of data, and what was missed before it.
-func (l *look) dataChanged(ctx context.Context, stale bool) error {
+func (l *look) dataChanged(ctx context.Context) error {
 	var czxid audit.Zxid
 	var owner audit.SessionID
 	var version *int32
@@ -64,7 +64,7 @@ func (l *look) dataChanged(ctx context.Context, stale bool) error {
 		if l.Node.Stat.Version != unversioned {
 			version = new(l.Node.Stat.Version - l.Behind)
 		}
-	case l.known && !stale:
+	case l.known && !l.stale && !l.hidden:
 		czxid, owner = l.entry.Czxid, l.entry.EphemeralOwner
 		version = new(l.entry.Version + 1)
 	}
@@ -104,7 +104,8 @@ func (l *look) missedBefore(ctx context.Context, version int32) (recorded bool, 
 }
 
 // deleted records a hinted deletion. It outlived everything below it.
-func (l *look) deleted(ctx context.Context, stale bool) error {
+func (l *look) deleted(ctx context.Context) error {
+	stale := l.stale || l.hidden // What could not be read may be another incarnation by now.
 	cause := l.tell(l.known && !stale)
 	if err := l.buryBelow(ctx, everything); err != nil {
 		return err
@@ -126,7 +127,7 @@ func (l *look) deleted(ctx context.Context, stale bool) error {
 }
 
 // deletedUnread records a hinted deletion of a znode that was not read since
-// the gap. The known incarnation is dead now, but it may have died in the gap
+// the gap, or could not be. The known incarnation is dead now, but it may have died in the gap
 // already and another one been born there: its death is bracketed from the
 // beginning of the gap, and its last version is not known. Where the resync
 // reads nothing but what changed, the znode may as well be the one that is

@@ -9,8 +9,8 @@ import (
 // missed begins a record of a change that no hint told of.
 func (l *look) missed(op audit.Op, czxid audit.Zxid, counter int64) audit.Event {
 	e := l.event(op, czxid, counter)
-	if e.Source == "" || l.r.hinted(e) {
-		e.Source = audit.OriginResync
+	if e.Source != audit.OriginSweep && (e.Source != audit.OriginWatch || l.r.place.Mode.Name != audit.ModeOneShot) {
+		e.Source = audit.OriginResync // A log or a recursive watch should have told of it.
 	}
 	bracket := l.bracket()
 	e.ZxidAfter, e.ZxidUntil = new(bracket.After), new(bracket.Until)
@@ -26,16 +26,16 @@ func (l *look) bracket() audit.Gap {
 	switch {
 	case l.r.resync.Reason != "":
 		g = l.r.resync.Gap
-		if l.Hint == "" {
-			g.Until = max(g.Until, l.Until) // What a source without recursive watches has read.
-		}
+		g.Until = max(g.Until, l.Until) // What was read without a hint, or hidden behind the gap.
 	case l.Origin == audit.OriginSweep:
 		g.After = l.compared()
 	}
 	if l.hidden || l.revealed() {
-		g.After = min(g.After, l.compared())
+		g.After, g.Until = min(g.After, l.compared()), max(g.Until, l.At)
 	}
-	g.After = l.lifeAfter(g.After)
+	if g.After = l.lifeAfter(g.After); g.After >= g.Until {
+		g.Until = max(g.Until, l.At) // Born behind the gap, and hidden then.
+	}
 	// A change that the last mark should have covered was hidden before it.
 	g.Until = max(g.Until, g.After+1)
 	return g

@@ -52,6 +52,7 @@ type look struct {
 	known    bool
 	first    bool           // Whether the first sync of its root is not complete.
 	hidden   bool           // Whether the znode could not be read before: its changes fired no hints.
+	stale    bool           // Whether what is known of it may be outdated: it was not read since the gap.
 	identity audit.Identity // Of the hinted change.
 }
 
@@ -67,6 +68,7 @@ func (r *Recorder) look(seen audit.Seen) look {
 		l.entry, l.known = r.Mirror.Get(seen.Path)
 		l.first = r.firstSync(seen.Path)
 		l.hidden = r.unreadable.has(seen.Path)
+		l.stale = r.stale(seen.Path, l.first)
 	}
 	return l
 }
@@ -74,7 +76,6 @@ func (r *Recorder) look(seen audit.Seen) look {
 func (l *look) judge(ctx context.Context) error {
 	l.verifyLate()
 	l.sight()
-	stale := l.r.stale(l.Path, l.first)
 	if l.Read == audit.Found || l.Hint == audit.OpCreated {
 		l.r.confirm(l.Path, l.first)
 	}
@@ -84,9 +85,9 @@ func (l *look) judge(ctx context.Context) error {
 		return l.created(ctx)
 	case audit.OpDataChanged:
 		l.tell(false)
-		return l.dataChanged(ctx, stale)
+		return l.dataChanged(ctx)
 	case audit.OpDeleted:
-		return l.deleted(ctx, stale)
+		return l.deleted(ctx)
 	}
 	switch l.Read {
 	case audit.Found:

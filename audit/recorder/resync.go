@@ -90,6 +90,8 @@ func (r *Recorder) mark(ctx context.Context, m audit.Mark) error {
 		if err := r.settleChildren(ctx, audit.OriginSweep, m.Zxid); err != nil {
 			return err
 		}
+		r.unreadable.swept()
+		r.metrics.unreadable.Set(float64(r.unreadable.len()))
 	}
 	// A log that began behind the last sweep says nothing of the ACLs between.
 	if m.ACL != 0 && (m.Sweep || m.Walk || r.place.ACL >= r.place.LogFrom) {

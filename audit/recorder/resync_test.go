@@ -128,7 +128,7 @@ func TestResync(t *testing.T) {
 		"a hint of the incarnation that the gap brought": {
 			walk(behind(1, hint(audit.OpDataChanged, "/r/a", 61, znode(30, 2, "z"))), hint(audit.OpDataChanged, "/r/a", 62, znode(30, 2, "z"))),
 			whole(
-				"deleted /r/a in (9,60] of 5 -A by resync", "created /r/a in (29,30] of 30 v0 a0 by resync",
+				"deleted /r/a in (9,61] of 5 -A by resync", "created /r/a in (29,30] of 30 v0 a0 by resync",
 				"data_changed /r/a at 61 of 30 v1 a0", "data_changed /r/a at 62 of 30 v2 a0 +z exact",
 			),
 		},
@@ -146,18 +146,18 @@ func TestResync(t *testing.T) {
 				hint(audit.OpDeleted, "/r/a/n", 62, nil),
 			),
 			whole(
-				"created /r/a/n at 61 of 61 v0 a0 +n exact", "deleted /r/a in (9,60] of 5 -A by resync", "created /r/a in (29,30] of 30 v0 a0 +a by resync",
+				"created /r/a/n at 61 of 61 v0 a0 +n exact", "deleted /r/a in (9,61] of 5 -A by resync", "created /r/a in (29,30] of 30 v0 a0 +a by resync",
 				"resync  2 znodes at 61", "deleted /r/a/n at 62 of 61 v0 -n exact",
 			),
 		},
 		"counted by a source without recursive watches": {
 			walk(
 				found("/r", 60, rootAt(5)), found("/r/n", 60, znode(20, 0, "n")), audit.Counted{Path: "/r", Czxid: 2, Cversion: 5, At: 60}, walked(61),
-				audit.Counted{Path: "/r", Czxid: 2, Cversion: 6, At: 70}, audit.Counted{Path: "/r", Czxid: 2, Cversion: 6, At: 71}, audit.Counted{Path: "/r", Czxid: 3, Cversion: 9, At: 72},
+				audit.Mode{Name: audit.ModeOneShot}, audit.Counted{Path: "/r", Czxid: 2, Cversion: 6, At: 70}, audit.Counted{Path: "/r", Czxid: 2, Cversion: 6, At: 71}, audit.Counted{Path: "/r", Czxid: 3, Cversion: 9, At: 72},
 			),
 			whole(
 				"created /r/n in (19,20] of 20 v0 a0 +n by resync", "children_changed /r in (9,60] of 2 collapsed 2 by resync",
-				"resync  2 znodes at 61", "children_changed /r in (61,70] of 2 collapsed 1 by resync",
+				"resync  2 znodes at 61", "mode one_shot ", "children_changed /r in (61,70] of 2 collapsed 1",
 			),
 		},
 		"the root is gone": {

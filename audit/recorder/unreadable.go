@@ -13,16 +13,17 @@ const (
 	maxUnreadableBytes = 4 << 20
 )
 
-// unreadable are the watched znodes that could not be read, by parent and name.
+// unreadable are the watched znodes that could not be read, by parent and name,
+// and whether that was so since the end of the last sweep.
 type unreadable struct {
-	under    map[string]map[string]struct{}
+	under    map[string]map[string]bool
 	count    int
 	bytes    int  // Of their paths.
 	overflow bool // Whether there were more.
 }
 
 func newUnreadable() *unreadable {
-	return &unreadable{under: map[string]map[string]struct{}{}}
+	return &unreadable{under: map[string]map[string]bool{}}
 }
 
 // len returns their number, as far as they are told apart.
@@ -36,6 +37,7 @@ func (u *unreadable) has(path string) bool {
 // add reports whether path is news.
 func (u *unreadable) add(path string) bool {
 	if u.has(path) {
+		u.under[audit.Parent(path)][path] = true
 		return false
 	}
 	if u.count >= maxUnreadable || u.bytes+len(path) > maxUnreadableBytes {
@@ -44,9 +46,9 @@ func (u *unreadable) add(path string) bool {
 	}
 	parent := audit.Parent(path)
 	if u.under[parent] == nil {
-		u.under[parent] = map[string]struct{}{}
+		u.under[parent] = map[string]bool{}
 	}
-	u.under[parent][path] = struct{}{}
+	u.under[parent][path] = true
 	u.count++
 	u.bytes += len(path)
 	return true
@@ -72,6 +74,20 @@ func (u *unreadable) bury(path string) {
 	for child := range u.under[path] {
 		if child != path { // The root znode is its own parent.
 			u.bury(child)
+		}
+	}
+}
+
+// swept forgets those that the sweep which has ended came by no more: one that
+// died hidden, and was never known, is on no list, and nothing tells of it.
+func (u *unreadable) swept() {
+	for parent, paths := range u.under {
+		for path, again := range paths {
+			if !again {
+				u.remove(path)
+				continue
+			}
+			u.under[parent][path] = false
 		}
 	}
 }

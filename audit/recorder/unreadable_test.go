@@ -200,3 +200,77 @@ func TestUnreadableUnderAnotherPolicy(t *testing.T) {
 		t.Errorf("%d are unreadable", s.unreadable.len())
 	}
 }
+
+// TestHiddenLives: what an ACL hides from the auditor is not told, so nothing is
+// claimed of it that is known from before.
+func TestHiddenLives(t *testing.T) {
+	refused := func(path string, at audit.Zxid) audit.Seen {
+		return audit.Seen{Path: path, Origin: audit.OriginResync, Read: audit.Denied, At: at}
+	}
+	cleanSweep := []audit.Observation{swept("/r/a", 12, znode(5, 0, "A")), audit.Mark{Zxid: 12, ACL: 11}}
+	for name, test := range map[string]struct {
+		observations []audit.Observation
+		want         []string
+	}{
+		"died hidden behind a sweep, and was born again": {
+			append(cleanSweep, audit.Mark{Zxid: 20}, hint(audit.OpCreated, "/r/a", 21, znode(21, 0, "n"))),
+			[]string{"deleted /r/a in (11,21] of 5 -A by resync", "created /r/a at 21 of 21 v0 a0 +n exact"},
+		},
+		"died hidden behind a gap, and was born again before its end": {
+			append(cleanSweep, gapTo(12, 20), found("/r/a", 20, znode(5, 0, "A")), hint(audit.OpCreated, "/r/a", 25, znode(25, 0, "n"))),
+			[]string{"gap reconnect in (12,20]", "deleted /r/a in (11,25] of 5 -A by resync", "created /r/a at 25 of 25 v0 a0 +n exact"},
+		},
+		"died hidden behind a gap, and was found absent": {
+			append(cleanSweep, gapTo(12, 20), absent("/r/a", 25)),
+			[]string{"gap reconnect in (12,20]", "deleted /r/a in (12,25] of 5 -A by resync"},
+		},
+		"died, and may be another one by then": {
+			append(cleanSweep, gapTo(12, 20), refused("/r/a", 20), found("/r", 20, znode(2, 3, "")), walked(20), hint(audit.OpDeleted, "/r/a", 25, nil)),
+			[]string{"gap reconnect in (12,20]", "resync  1 znodes at 20", "deleted /r/a in (4,25] of 5 -A"},
+		},
+		"born hidden behind a gap, changed hidden, and then told of": {
+			append(cleanSweep, gapTo(12, 20), hint(audit.OpDataChanged, "/r/b", 30, znode(22, 2, "n"))),
+			[]string{
+				"gap reconnect in (12,20]", "created /r/b in (21,22] of 22 v0 a0 by resync",
+				"data_changed /r/b in (21,30] of 22 v1 a0 by resync", "data_changed /r/b at 30 of 22 v2 a0 +n exact",
+			},
+		},
+		"born and changed hidden behind a gap, and found": {
+			append(cleanSweep, gapTo(12, 20), found("/r/b", 30, znode(22, 2, "n"))),
+			[]string{
+				"gap reconnect in (12,20]", "created /r/b in (21,22] of 22 v0 a0 by resync",
+				"data_changed /r/b in (21,30] of 22 v1 a0 by resync", "data_changed /r/b in (23,24] of 22 v2 a0 +n by resync",
+			},
+		},
+		"changed, and may be another one by then": {
+			append(cleanSweep, refused("/r/a", 20), hint(audit.OpDataChanged, "/r/a", 25, nil)),
+			[]string{"data_changed /r/a at 25"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t, policy.LevelData, "/r")
+			s.show(found("/r", 9, znode(2, 3, "")), found("/r/a", 9, znode(5, 0, "A")), walked(9))
+			if diff := cmp.Diff(test.want, briefs(s.show(test.observations...))); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestUnreadableAndGone: a znode that was never known and died hidden is on no
+// list any more, and no sweep comes by it.
+func TestUnreadableAndGone(t *testing.T) {
+	s := synced(t)
+	refused := func(path string) audit.Seen {
+		return audit.Seen{Path: path, Origin: audit.OriginSweep, Read: audit.Denied, At: 20}
+	}
+	count := func() float64 { return testutil.ToFloat64(s.metrics.unreadable) }
+	s.show(refused("/r/x"), refused("/r/y"), audit.Mark{Zxid: 20, ACL: 15, Sweep: true})
+	if got := count(); got != 2 {
+		t.Errorf("%v znodes are unreadable, want 2", got)
+	}
+	s.show(audit.Mark{Zxid: 22}, refused("/r/y"), audit.Mark{Zxid: 30, ACL: 25, Sweep: true})
+	if got := count(); got != 1 || !s.unreadable.has("/r/y") {
+		t.Errorf("%v znodes are unreadable behind the next sweep, want /r/y alone", got)
+	}
+}

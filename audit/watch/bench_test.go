@@ -151,6 +151,58 @@ func BenchmarkSync(b *testing.B) {
 	b.ReportMetric(reconnectTime.Seconds()/n, "reconnect-s")
 }
 
+// BenchmarkRescope shows what another policy costs: everything below a root is
+// read once more while notifications go on, beside a first sync of the same.
+func BenchmarkRescope(b *testing.B) {
+	ensemble, err := zktest.Launch(b.Context(), zktest.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer ensemble.Close()
+	address := ensemble.Addrs()[0]
+	conn, events, err := zk.Connect([]string{address}, 10*time.Second, zk.WithLogger(clientLogger{log.NewNopLogger()}))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() {
+		conn.Close()
+		for range events {
+			// Until its last goroutine has ended.
+		}
+	}()
+	plant(b, conn, "/r", many, 99)
+	var syncTime, rescopeTime, toldTime time.Duration
+	for b.Loop() {
+		known := newLedger()
+		r := startRun(b, known, 0, Options{Servers: []string{address}, Dial: dialDirectly}, "/r")
+		began := time.Now()
+		r.walked()
+		syncTime += time.Since(began)
+
+		known.leaveOut("/r")
+		began = time.Now()
+		r.Rescope()
+		if _, err := conn.Set("/r", nil, -1); err != nil {
+			b.Fatal(err)
+		}
+		r.until("notification", func(o audit.Observation) bool {
+			seen, is := o.(audit.Seen)
+			return is && seen.Hint == audit.OpDataChanged
+		})
+		toldTime += time.Since(began)
+		if _, mark, _ := r.walked(); mark.Znodes < many {
+			b.Fatalf("%d znodes read", mark.Znodes)
+		}
+		rescopeTime += time.Since(began)
+		r.stop()
+	}
+	n := float64(b.N)
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(syncTime.Seconds()/n, "sync-s")
+	b.ReportMetric(rescopeTime.Seconds()/n, "rescope-s")
+	b.ReportMetric(toldTime.Seconds()/n, "notification-s")
+}
+
 func dialDirectly(ctx context.Context, network, address string) (net.Conn, error) {
 	return new(net.Dialer).DialContext(ctx, network, address)
 }

@@ -90,7 +90,7 @@ func (d *dialer) open(network, address string) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !d.refusedSince.IsZero() && time.Since(d.refusedSince) > d.pace.lockout {
+	if d.newest.Load() != 0 && !d.refusedSince.IsZero() && d.lockedOut() <= 0 {
 		level.Warn(d.logger).Log("msg", "every server refuses the session, presenting no last zxid", "server", address, "lastZxid", audit.Zxid(d.newest.Load()))
 		d.newest.Store(0)
 	}
@@ -135,7 +135,20 @@ func (d *dialer) backoff() time.Duration {
 	if rounds < 8 { // Beyond that it is above the maximum anyway, and soon above all numbers.
 		wait = min(wait, minBackoff<<(rounds-1))
 	}
-	return wait/2 + rand.N(wait)
+	wait = wait/2 + rand.N(wait)
+	if left := d.lockedOut(); d.newest.Load() != 0 && left > 0 {
+		wait = min(wait, left)
+	}
+	return wait
+}
+
+// lockedOut is how long the last zxid seen is presented yet, although every
+// server refuses the session; it is not above zero when none does.
+func (d *dialer) lockedOut() time.Duration {
+	if d.refusedSince.IsZero() {
+		return 0
+	}
+	return time.Until(d.refusedSince.Add(d.pace.lockout))
 }
 
 // stop closes a link that nobody took.

@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net"
@@ -99,19 +100,27 @@ func TestLockout(t *testing.T) {
 			defer connectOnce(t, d, p, accept).Close()
 			return d.newest.Load()
 		}
-		refused := func() time.Duration {
-			began := time.Now()
-			for attempt(false) != 0 {
-			}
-			return time.Since(began)
-		}
+		var said bytes.Buffer
+		d.logger = log.NewLogfmtLogger(&said)
 		attempt(false)
 		time.Sleep(d.pace.lockout)
 		if attempt(true) == 0 || attempt(false) == 0 {
 			t.Error("a server that accepts the session does not end a lock-out")
 		}
-		if lasted := refused(); lasted < d.pace.lockout || lasted > d.pace.lockout+2*d.pace.backoff {
+		d.failures = 4 // The wait would be far longer than what is left.
+		for attempt(false) != 0 {
+		}
+		if lasted := time.Since(d.refusedSince); lasted != d.pace.lockout {
 			t.Errorf("the last zxid is presented for %v", lasted)
+		}
+		for range 10 {
+			began := time.Now()
+			if attempt(false); time.Since(began) < d.pace.backoff/2 {
+				t.Errorf("behind the lock-out a server is asked after %v", time.Since(began))
+			}
+		}
+		if strings.Count(said.String(), "presenting no last zxid") != 1 || strings.Contains(said.String(), "0x0") {
+			t.Errorf("said:\n%s", &said)
 		}
 		d.stop()
 	})

@@ -67,7 +67,9 @@
 //
 // Servers before ZooKeeper 3.6, and those with the optimized watch manager, get
 // a data and a child watch on every znode ([shots]). They are told by their
-// answer to addWatch, and remembered by version. Everything but deletions is
+// answer to addWatch, and remembered by version. A server whose version has them
+// is asked by every second connection: it may have been started with the other
+// watch manager. Everything but deletions is
 // then handed over as it was read, without a hint, and children whose names are
 // lost are counted.
 package watch

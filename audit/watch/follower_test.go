@@ -340,3 +340,18 @@ func TestRefusals(t *testing.T) {
 		})
 	}
 }
+
+// TestReasonOutlivesARefusal: a link that was refused its watches told of no
+// gap, so the next one has the same to tell.
+func TestReasonOutlivesARefusal(t *testing.T) {
+	s := newScene(t, 9, "/r")
+	l, _ := tapped(t, 0)
+	s.follow(l)
+	l.frames.push(frame{zxid: 12, code: errUnimplemented, request: request{op: opAddWatch, path: "/r"}})
+	if err := s.f.establish(t.Context(), make(chan ask, 100)); !errors.Is(err, errNoRecursiveWatch) {
+		t.Fatalf("establish() = %v", err)
+	}
+	s.lose()
+	s.link(20)
+	s.expect("handed over", s.handed(), "gap (9,20] restart")
+}

@@ -37,6 +37,7 @@ type ledger struct {
 	mark   audit.Zxid // The last one.
 	nodes  map[string]audit.Stat
 	sorted []string // The keys of nodes, or nil.
+	partly string   // A root that is left out: there may be more to record below it.
 }
 
 func newLedger() *ledger {
@@ -81,7 +82,15 @@ func (k *ledger) get(path string) (audit.Stat, bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	stat, known := k.nodes[path]
-	return stat, known
+	return stat, known && path != k.partly
+}
+
+// leaveOut makes the ledger leave a root out, as the recorder does when another
+// policy may want more of it; an empty one ends that.
+func (k *ledger) leaveOut(root string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.partly = root
 }
 
 func (k *ledger) paths() []string {

@@ -3,6 +3,7 @@ package watch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -24,30 +25,45 @@ const askAnew = time.Hour
 type lack struct {
 	version string // As the server said, or empty.
 	since   time.Time
+	used    bool // Whether a connection did without them since the server was asked.
 }
 
 // remember notes that the server of a link has no recursive watches.
 func (t *tracker) remember(ctx context.Context, address string) {
 	version := t.source.version(ctx, address)
-	t.lacks[address] = lack{version, time.Now()}
+	t.lacks[address] = lack{version: version, since: time.Now()}
 	level.Warn(t.source.Logger).Log("msg", "server has no persistent recursive watches, falling back to one-shot watches on every znode", "server", address, "version", version)
 }
 
 // withoutRecursive reports whether the server is known to have no recursive
 // watches, and its version where it says so. One that was upgraded is asked
-// anew.
+// anew, and so is one that lacks them by its configuration alone: it may have
+// been started with another one, so every second connection to it asks.
 func (t *tracker) withoutRecursive(ctx context.Context, address string) (version string, lacks bool) {
 	known, lacks := t.lacks[address]
 	if !lacks {
 		return "", false
 	}
 	version = t.source.version(ctx, address)
-	if version != known.version || version == "" && time.Since(known.since) >= askAnew {
+	switch {
+	case version != known.version,
+		version == "" && time.Since(known.since) >= askAnew,
+		known.used && couldWatch(version):
 		delete(t.lacks, address)
 		t.unasked = false
 		return "", false
 	}
+	known.used = true
+	t.lacks[address] = known
 	return version, true
+}
+
+// couldWatch reports whether servers of a version have recursive watches, unless
+// they run the optimized watch manager: those since ZooKeeper 3.6.
+func couldWatch(version string) bool {
+	var major, minor int
+	_, err := fmt.Sscanf(version, "%d.%d", &major, &minor)
+	return err == nil && (major > 3 || major == 3 && minor >= 6)
 }
 
 // version asks a server for its version, which the session does not tell.

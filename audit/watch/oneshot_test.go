@@ -66,6 +66,12 @@ func TestOneShotAccountsForEverything(t *testing.T) {
 			if gaps := of[audit.Gap](r); len(gaps) != 0 {
 				t.Errorf("gaps %+v", gaps)
 			}
+			r.stop()
+			for _, e := range r.events {
+				if e.Kind == audit.KindChange && e.Source != audit.OriginWatch {
+					t.Fatalf("%s of %s was found by %s, and there was no gap", e.Op, e.Path, e.Source)
+				}
+			}
 		})
 	}
 }
@@ -163,5 +169,55 @@ func TestUpgrade(t *testing.T) {
 	want := []audit.Mode{{Name: audit.ModeOneShot, Server: "3.5.10"}, {Name: audit.ModeRecursive}}
 	if diff := cmp.Diff(want, of[audit.Mode](r)); diff != "" {
 		t.Errorf("modes (-want +got):\n%s", diff)
+	}
+}
+
+// TestUsualWatchManager: a server that is started without the optimized watch
+// manager says the same version as before, and is asked all the same. While it
+// has that manager, it is asked by no more than every second connection.
+func TestUsualWatchManager(t *testing.T) {
+	t.Parallel()
+	ensemble := zktest.Start(t, zktest.Options{JVM: optimized})
+	server := ensemble.Server(1)
+	conn := client(t, server.Addr())
+	create(t, conn, "/quiet", "")
+	create(t, conn, "/r", "")
+	proxy, err := zktest.NewProxy(server.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer proxy.Close()
+	c := &traffic{requests: map[int32]int{}}
+	r := record(t, Options{
+		Servers: []string{proxy.Addr()}, Dial: c.dial,
+		Version: func(context.Context, string) string { return zktest.Default },
+	}, "/r")
+	r.walked(1)
+	for n := range 2 {
+		proxy.Cut()
+		r.walked(n + 2)
+	}
+	if asked := c.of(opAddWatch); asked != 3 {
+		t.Errorf("the server was asked %d times in 3 rounds", asked)
+	}
+	if err := server.Reconfigure(t.Context(), func(o *zktest.Options) { o.JVM = nil }); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r.await("another mode", func() bool { return len(of[audit.Mode](r)) == 2 })
+	r.balances(conn, "/r")
+	want := []audit.Mode{{Name: audit.ModeOneShot, Server: zktest.Default}, {Name: audit.ModeRecursive}}
+	if diff := cmp.Diff(want, of[audit.Mode](r)); diff != "" {
+		t.Errorf("modes (-want +got):\n%s", diff)
+	}
+}
+
+func TestVersionsThatCouldWatch(t *testing.T) {
+	for version, want := range map[string]bool{"3.4.14": false, "3.5.10": false, "3.6.0": true, "3.10.1": true, "4.0.0": true, "2.9.9": false, "": false, "3": false} {
+		if got := couldWatch(version); got != want {
+			t.Errorf("couldWatch(%q) = %v", version, got)
+		}
 	}
 }

@@ -14,11 +14,16 @@ type origin struct {
 	ctime int64
 }
 
-// rewrote gives the link up over a certain sign that history was rewritten.
-// The next link reports it. Only what no history can show counts. That a znode is gone, or is a younger
-// incarnation, is no sign: it may have been deleted and created again.
+// rewrote gives the link up over a certain sign that history was rewritten, of
+// a znode or, without a path, of the server. The next link reports it. Only what
+// no history can show counts. That a znode is gone, or is a younger incarnation,
+// is no sign: it may have been deleted and created again.
 func (f *follower) rewrote(sign, path string, was, is any) error {
-	level.Error(f.source.Logger).Log("msg", "history was rewritten", "sign", sign, "path", path, "was", was, "is", is)
+	facts := []any{"msg", "history was rewritten", "sign", sign}
+	if path != "" {
+		facts = append(facts, "path", path)
+	}
+	level.Error(f.source.Logger).Log(append(facts, "was", was, "is", is)...)
 	f.rewritten = true
 	return fmt.Errorf("%w: %s", errRewritten, sign)
 }

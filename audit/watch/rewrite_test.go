@@ -11,8 +11,10 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"github.com/go-kit/log"
 	"github.com/go-zookeeper/zk"
 
 	"zkwarden/audit"
@@ -75,9 +77,14 @@ func TestZxidFalls(t *testing.T) {
 	s := synced(t)
 	s.server(ping(12), ping(12))
 	s.handed()
+	var said bytes.Buffer
+	s.tr.source.Logger = log.NewLogfmtLogger(&said)
 	fell := ping(11)
 	if err := s.f.handle(&fell); !errors.Is(err, errRewritten) {
 		t.Fatalf("handle() = %v", err)
+	}
+	if !strings.Contains(said.String(), "was=0xc is=0xb") || strings.Contains(said.String(), "path=") {
+		t.Errorf("said: %s", &said)
 	}
 	s.lose()
 	s.link(30) // It has grown past the old zxid meanwhile.

@@ -116,7 +116,9 @@ func (t *tracker) leave(f *follower) {
 			t.left = append(t.left, it)
 		}
 	}
-	t.reason = audit.GapReconnect
+	if f.adopted { // Else the gap that was to be told is still the same.
+		t.reason = audit.GapReconnect
+	}
 	switch {
 	case !f.settled:
 		return // What the walk found may wait still, and is dropped.
@@ -175,7 +177,7 @@ func (f *follower) establish(ctx context.Context, asks chan<- ask) error {
 // link tells.
 func (f *follower) adopt(gap audit.Gap) {
 	t := f.tracker
-	first := append(f.announce(), t.left...)
+	first := append(slices.Clone(t.left), f.announce()...) // What is left was told in the mode before.
 	for _, it := range slices.Backward(t.left) {
 		f.askAgain(it)
 	}

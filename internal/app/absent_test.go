@@ -56,6 +56,40 @@ func TestZooKeeperComesLater(t *testing.T) {
 	comes("/a/second")
 }
 
+// An auditor that was ready stays so while ZooKeeper is away: page and metric
+// say it. One that is started then waits for a resync, not for a first sync.
+func TestZooKeeperGoesAway(t *testing.T) {
+	server := zktest.Start(t, zktest.Options{}).Servers()[0]
+	mustCreate(t, client(t, server.Addr()), "/a", "", 0)
+	dir := t.TempDir()
+	p := startAuditor(t, dir, []string{server.Addr()}, "/a")
+	url := "http://" + p.app.Addr().String()
+	awaitPage(t, url+"/-/ready", http.StatusOK, "ready")
+	awaitPage(t, url, http.StatusOK, `<th>Session</th><td><span class="good">watching`)
+	server.Kill()
+	awaitPage(t, url, http.StatusOK, `<th>Session</th><td><span class="bad">`)
+	awaitPage(t, url+"/metrics", http.StatusOK, "zkwarden_audit_connected 0")
+	if status, text := get(t, url+"/-/ready"); status != http.StatusOK {
+		t.Errorf("behind the first sync /-/ready answers %d, %s", status, text)
+	}
+	if err := p.stop(); err != nil {
+		t.Fatal(err)
+	}
+
+	next := startAuditor(t, dir, []string{server.Addr()}, "/a")
+	url = "http://" + next.app.Addr().String()
+	awaitPage(t, url+"/-/ready", http.StatusServiceUnavailable, "not ready: resync is waiting: ")
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := server.Restart(ctx); err != nil {
+		t.Fatal(err)
+	}
+	awaitPage(t, url+"/-/ready", http.StatusOK, "ready")
+	if err := next.stop(); err != nil {
+		t.Error(err)
+	}
+}
+
 // The first sync of a large tree is told, and can be ended.
 func TestStopDuringTheFirstSync(t *testing.T) {
 	server := zktest.Start(t, zktest.Options{}).Servers()[0]

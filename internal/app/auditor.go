@@ -42,6 +42,7 @@ type auditor struct {
 	record  *recorder.Recorder
 	sinks   []sink
 	show    func(progress string) // Or nil.
+	syncs   string                // What it begins with: firstSync or resync.
 }
 
 // openAuditor opens the journal first: its lock keeps other processes away
@@ -92,6 +93,12 @@ func (a *auditor) open(ctx context.Context, o Options, dialer *fourletter.Dialer
 		}
 		if err := a.record.Replay(line); err != nil {
 			return err
+		}
+	}
+	a.syncs = firstSync
+	for _, synced := range a.record.Place().Synced {
+		if synced {
+			a.syncs = resync
 		}
 	}
 	a.source = watch.New(watch.Options{
@@ -207,7 +214,8 @@ func (a *auditor) close(ctx context.Context) error {
 	return errors.Join(err, a.journal.Close(ctx))
 }
 
-// ready returns why the auditor cannot be relied on yet.
+// ready returns why the auditor cannot be relied on yet. That ZooKeeper is away
+// later is no reason: the next process would have to wait for it as well.
 func (a *auditor) ready() error {
 	if err := a.journal.Err(); err != nil {
 		return fmt.Errorf("journal is not writable: %w", err)
@@ -218,7 +226,7 @@ func (a *auditor) ready() error {
 	default:
 	}
 	if err := a.source.Err(); err != nil {
-		return fmt.Errorf("first sync is waiting: %w", err)
+		return fmt.Errorf("%s is waiting: %w", a.syncs, err)
 	}
-	return errors.New(firstSync(a.source.Progress(), a.source.Walked()))
+	return errors.New(syncing(a.syncs, a.source.Progress(), a.source.Walked()))
 }

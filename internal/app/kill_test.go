@@ -31,6 +31,7 @@ type childSpec struct {
 	Addrs   []string
 	Path    string
 	Webhook string // URL; none if empty.
+	Policy  string // File, in the place of Path; none if empty.
 }
 
 // childMain is the process that is killed.
@@ -42,6 +43,9 @@ func childMain() int {
 	}
 	o := auditOptions(spec.Dir, os.Stdout, spec.Addrs, spec.Path)
 	o.Audit.SweepInterval, o.Audit.CheckpointInterval = time.Second, 500*time.Millisecond
+	if spec.Policy != "" {
+		o.Audit.Paths, o.Audit.Level, o.Audit.PolicyFile = nil, "", spec.Policy
+	}
 	if spec.Webhook != "" {
 		o.Audit.Webhook = Webhook{URL: spec.Webhook, Format: webhook.FormatLines, Timeout: 5 * time.Second}
 	}

@@ -22,6 +22,7 @@ import (
 
 	"zkwarden/audit"
 	"zkwarden/audit/guarantee"
+	"zkwarden/audit/policy"
 	"zkwarden/internal/zktest"
 )
 
@@ -109,11 +110,16 @@ func (a *modelAuditor) stop() {
 	a.seen = append(a.seen, a.stdout.lines...)
 }
 
-// modelRoundOf makes one history below root and judges its journal.
+// modelRoundOf makes one history below root and judges its journal. An odd seed
+// records it under a policy of globs, and hides znodes from the auditor.
 func modelRoundOf(t *testing.T, ensemble *zktest.Ensemble, root string, seed uint64) {
 	admin := client(t, ensemble.Addrs()...)
 	mustCreate(t, admin, root, "", 0)
-	f := modelFaults(t, ensemble, root, seed)
+	var rules string
+	if seed%2 == 1 {
+		rules = modelPolicy(t, root)
+	}
+	f := modelFaults(t, ensemble, root, seed, rules)
 	runModel(f, root, seed, modelRound, f.next)
 	settleModel(t, f, admin, root)
 	f.auditor.stop()
@@ -127,7 +133,7 @@ func TestModelOfAWipe(t *testing.T) {
 	t.Logf("%s=%d repeats this run's choices", seedEnv, seed)
 	ensemble := zktest.Start(t, zktest.Options{Servers: 3, Config: modelConfig()})
 	const root = "/wiped"
-	f := modelFaults(t, ensemble, root, seed)
+	f := modelFaults(t, ensemble, root, seed, "")
 	calm := func() { f.wait(time.Second) }
 	first := client(t, ensemble.Addrs()...)
 	mustCreate(t, first, root, "", 0)
@@ -163,9 +169,9 @@ func modelConfig() map[string]string {
 	return map[string]string{"extendedTypesEnabled": "true", "znode.container.checkIntervalMs": "500"}
 }
 
-// modelFaults starts an auditor of root, with a proxy before each server, a
-// webhook and a disk that can fail.
-func modelFaults(t *testing.T, ensemble *zktest.Ensemble, root string, seed uint64) *faults {
+// modelFaults starts an auditor of root, or under the policy in a file if there
+// is one, with a proxy before each server, a webhook and a disk that can fail.
+func modelFaults(t *testing.T, ensemble *zktest.Ensemble, root string, seed uint64, rules string) *faults {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	far := &hook{up: true}
 	endpoint := httptest.NewServer(far)
@@ -181,7 +187,7 @@ func modelFaults(t *testing.T, ensemble *zktest.Ensemble, root string, seed uint
 		f.proxies = append(f.proxies, proxy)
 		addrs = append(addrs, proxy.Addr())
 	}
-	spec := childSpec{Addrs: addrs, Path: root, Webhook: endpoint.URL}
+	spec := childSpec{Addrs: addrs, Path: root, Webhook: endpoint.URL, Policy: rules}
 	spec.Dir, f.smallDisk = modelDisk(t)
 	f.auditor = &modelAuditor{t: t, spec: spec}
 	f.auditor.start()
@@ -210,6 +216,10 @@ func runModel(f *faults, root string, seed uint64, duration time.Duration, next 
 			}
 		}
 	})
+	if f.auditor.spec.Policy != "" {
+		k := newModelKeeper(f.t, seed, root, addrs)
+		writers.Go(func() { k.run(stop) })
+	}
 	for end := time.Now().Add(duration); time.Now().Before(end); {
 		f.wait(f.some(time.Second))
 		next()
@@ -246,6 +256,13 @@ func judgeModel(t *testing.T, f *faults, root string, generation uint64) {
 	events := sinceRewrite(decodeAll(t, lines))
 	truth := truth(t, f.ensemble, root).Through(lastCheckpoint(t, events))
 	truth.Generation = generation
+	if rules := f.auditor.spec.Policy; rules != "" {
+		p, err := policy.Load(rules, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		truth.Scope = p
+	}
 	foul := guarantee.Check(events, truth)
 	foul = append(foul, guarantee.Resumable(f.auditor.seen, lines)...)
 	if missing := missingFrom(f.hook.received(), lines); missing != "" {
@@ -257,7 +274,13 @@ func judgeModel(t *testing.T, f *faults, root string, generation uint64) {
 			inexact++
 		}
 	}
-	t.Logf("%d changes, %d records of them, %d inexact", len(truth.Changes), len(changesOf(events)), inexact)
+	hidden := 0
+	for _, c := range truth.Changes {
+		if c.Hidden {
+			hidden++
+		}
+	}
+	t.Logf("%d changes, %d of them hidden, %d records of them, %d inexact", len(truth.Changes), hidden, len(changesOf(events)), inexact)
 	for _, err := range foul[:min(len(foul), 20)] {
 		t.Error(err)
 	}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/go-zookeeper/zk"
+
 	"zkwarden/audit"
 	"zkwarden/audit/guarantee"
 	"zkwarden/audit/txnlog"
@@ -80,7 +82,7 @@ func (o *oracle) apply(txn *txnlog.Txn, index int, op txnlog.Op, births map[stri
 	case txnlog.TypeCreate, txnlog.TypeCreate2, txnlog.TypeCreateContainer, txnlog.TypeCreateTTL:
 		c = guarantee.Change{Zxid: c.Zxid, Path: path, Ordered: c.Ordered, Czxid: c.Zxid, Birth: births[path], Data: clone(op.Data)}
 		births[path]++
-		c.Op = audit.OpCreated
+		c.Op, c.Hidden = audit.OpCreated, refusesAnyone(op.ACL)
 		if op.Ephemeral {
 			c.Owner = audit.SessionID(txn.Session)
 		}
@@ -89,6 +91,7 @@ func (o *oracle) apply(txn *txnlog.Txn, index int, op txnlog.Op, births map[stri
 		c.Counter = op.Version
 	case txnlog.TypeSetACL:
 		c.Op, c.Counter, c.Aversion = audit.OpACLChanged, op.Version, op.Version
+		c.Hidden = refusesAnyone(op.ACL)
 	case txnlog.TypeDelete, txnlog.TypeDeleteContainer:
 		c.Op, c.Counter = audit.OpDeleted, 0
 	default:
@@ -102,6 +105,13 @@ func (o *oracle) apply(txn *txnlog.Txn, index int, op txnlog.Op, births map[stri
 	if audit.Within(path, o.root) {
 		o.changes = append(o.changes, c)
 	}
+}
+
+// refusesAnyone reports whether an auditor without credentials may not read.
+func refusesAnyone(acl []txnlog.ACL) bool {
+	return !slices.ContainsFunc(acl, func(a txnlog.ACL) bool {
+		return string(a.Scheme) == "world" && a.Perms&zk.PermRead != 0
+	})
 }
 
 // clone keeps null data apart from data of no bytes.

@@ -168,6 +168,27 @@ func TestValidatePolicy(t *testing.T) {
 	}
 }
 
+// TestDefaultLevels: paths given by hand are recorded with contents, a rule of
+// a file without.
+func TestDefaultLevels(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "policy.yaml")
+	if err := os.WriteFile(file, []byte("rules: [{name: a, path: /a/**}]"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for want, options := range map[policy.Level]Audit{
+		policy.LevelData:     {Paths: []string{"/a"}},
+		policy.LevelMetadata: {PolicyFile: file},
+	} {
+		rules, err := options.Rules()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rule, _ := rules.Match("/a"); rule.Level != want {
+			t.Errorf("%+v records at level %s, want %s", options, rule.Level, want)
+		}
+	}
+}
+
 // While the journal is opened there is no recorder to take a policy over.
 func TestReloadWhileOpening(t *testing.T) {
 	o := exporterOptions(fakeLeader(t))

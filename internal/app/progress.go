@@ -13,10 +13,20 @@ const (
 	progressEvery = 250 * time.Millisecond
 )
 
-// firstSync says how far a first sync is: done is from 0 to 1. It is not over
-// before all of it is recorded.
-func firstSync(done float64, read uint64) string {
-	return fmt.Sprintf("first sync %d%%, %d znodes read", min(int(100*done), 99), read)
+// What an auditor has to do before it can be relied on.
+const (
+	firstSync = "first sync"
+	resync    = "resync" // A root was synced by an earlier run.
+)
+
+// syncing says how far a first sync or resync is: done is from 0 to 1. It is not
+// over before all of it is recorded. A resync may read no more than what changed.
+func syncing(what string, done float64, znodes uint64) string {
+	verb := "read"
+	if what == resync {
+		verb = "compared"
+	}
+	return fmt.Sprintf("%s %d%%, %d znodes %s", what, min(int(100*done), 99), znodes, verb)
 }
 
 // showProgress shows how far the first sync is until it is over or ctx is done,
@@ -32,7 +42,7 @@ func (a *auditor) showProgress(ctx context.Context) <-chan struct{} {
 			if a.source.Err() != nil {
 				return "" // The log says so.
 			}
-			return firstSync(a.source.Progress(), a.source.Walked())
+			return syncing(a.syncs, a.source.Progress(), a.source.Walked())
 		})
 	}()
 	return ended

@@ -18,17 +18,19 @@ import (
 	"zkwarden/internal/zktest"
 )
 
-func TestFirstSyncInWords(t *testing.T) {
+func TestSyncInWords(t *testing.T) {
 	for _, test := range []struct {
+		what string
 		done float64
 		want string
 	}{
-		{0, "first sync 0%, 7 znodes read"},
-		{0.439, "first sync 43%, 7 znodes read"},
-		{1, "first sync 99%, 7 znodes read"}, // What was read is not recorded yet.
+		{firstSync, 0, "first sync 0%, 7 znodes read"},
+		{firstSync, 0.439, "first sync 43%, 7 znodes read"},
+		{firstSync, 1, "first sync 99%, 7 znodes read"}, // What was read is not recorded yet.
+		{resync, 0.5, "resync 50%, 7 znodes compared"},
 	} {
-		if got := firstSync(test.done, 7); got != test.want {
-			t.Errorf("firstSync(%v) = %q, want %q", test.done, got, test.want)
+		if got := syncing(test.what, test.done, 7); got != test.want {
+			t.Errorf("syncing(%v, %v) = %q, want %q", test.what, test.done, got, test.want)
 		}
 	}
 }

@@ -25,7 +25,8 @@ type VerifyOptions struct {
 
 // Verify checks a journal and prints what it proves: which records are intact,
 // which of them somebody else vouches for, and which nobody does. The error is
-// a [*journal.BrokenError] that names the first place that is wrong.
+// a [*journal.BrokenError] that names the first place that is wrong, or says
+// which head is of no use.
 func Verify(ctx context.Context, o VerifyOptions, out io.Writer) error {
 	p := verifyProgress{out: o.Progress, began: time.Now()}
 	report, err := journal.Verify(ctx, o.Dir, journal.VerifyOptions{Heads: o.Heads, Chain: o.Chain, Progress: p.show})
@@ -52,8 +53,12 @@ func verdictText(r journal.Report, err error) string {
 	case isBroken && isEmpty:
 		return "broken: no record is proved\n"
 	case isBroken:
-		return fmt.Sprintf("broken: only the records %d to %d, before the damage, prove each other\n", r.First, r.Last)
-	case err != nil:
+		text := fmt.Sprintf("broken: only the records %d to %d, before the damage, prove each other\n", r.First, r.Last)
+		if r.Witnessed > 0 {
+			text += witnessed(r)
+		}
+		return text
+	case err != nil && !errors.Is(err, journal.ErrUnvouched):
 		return ""
 	case isEmpty:
 		return "intact: the journal has no records\n"
@@ -68,7 +73,7 @@ func verdictText(r journal.Report, err error) string {
 		fmt.Fprintf(&b, "torn: %d bytes behind the last record, of a line that is being written or that a crash cut short\n", r.Torn)
 	}
 	if r.Witnessed > 0 {
-		fmt.Fprintf(&b, "witnessed: everything through record %d is what the head %d was seen with\n", r.Witnessed, r.Witnessed)
+		b.WriteString(witnessed(r))
 	}
 	switch {
 	case r.Witnessed >= r.Last:
@@ -79,6 +84,10 @@ func verdictText(r journal.Report, err error) string {
 			"Give --head=SEQ:CHECK with values of zkwarden_journal_head_seq and zkwarden_journal_head_check of one moment\n", r.First, r.Last)
 	}
 	return b.String()
+}
+
+func witnessed(r journal.Report) string {
+	return fmt.Sprintf("witnessed: everything through record %d is what the head %d was seen with\n", r.Witnessed, r.Witnessed)
 }
 
 // unseen warns of a removal that somebody who can write the directory may have

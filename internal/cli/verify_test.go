@@ -176,21 +176,28 @@ func TestVerifySaysWhoVouchesForARemoval(t *testing.T) {
 		17: "removed: records 1 to 5, by retention as record 17 says\n",
 	} {
 		report := journal.Report{First: 6, Last: 20, Hash: strings.Repeat("0", 64), RemovedBy: 17, Witnessed: witnessed}
-		if got := verdictText(report, nil); !strings.Contains(got, want) {
-			t.Errorf("head %d: no %q in\n%s", witnessed, want, got)
+		for _, err := range []error{nil, fmt.Errorf("verify: %w", journal.ErrUnvouched)} {
+			if got := verdictText(report, err); !strings.Contains(got, want) {
+				t.Errorf("head %d: no %q in\n%s", witnessed, want, got)
+			}
 		}
 	}
 }
 
-// A journal whose head is gone is refused before a record is read.
+// A journal whose head is gone is broken, and what is left of it is compared.
 func TestVerifyWithoutHead(t *testing.T) {
 	dir, _ := writeJournal(t, journal.Limits{}, edited(3)...)
 	if err := os.Remove(filepath.Join(dir, "head")); err != nil {
 		t.Fatal(err)
 	}
-	got, err := verify(t, VerifyOptions{Dir: dir})
-	if _, ok := errors.AsType[*journal.BrokenError](err); !ok || got != "broken: no record is proved\n" {
+	report, _ := journal.Verify(t.Context(), dir, journal.VerifyOptions{})
+	got, err := verify(t, VerifyOptions{Dir: dir, Heads: []journal.Head{{Seq: 3, Hash: report.Hash}}})
+	want := "broken: only the records 1 to 3, before the damage, prove each other\nwitnessed: everything through record 3 is what the head 3 was seen with\n"
+	if _, ok := errors.AsType[*journal.BrokenError](err); !ok || got != want {
 		t.Errorf("%q, %v", got, err)
+	}
+	if got, err = verify(t, VerifyOptions{Dir: dir, Heads: []journal.Head{{Seq: 3, Check: 1}}}); err == nil || strings.Contains(got, "witnessed") || !strings.Contains(err.Error(), "record 3 as the head that was given") {
+		t.Errorf("%q, %v for another head", got, err)
 	}
 }
 

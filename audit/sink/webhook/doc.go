@@ -13,10 +13,11 @@
 //   - 2xx: the endpoint has them all.
 //   - 400, 413, 422: it cannot take something in the request. The lines are
 //     halved until the event that it does not take is alone. That one is sent
-//     again without contents, marked with "content_removed":true. What is
-//     refused even so is passed over, counted and logged, so that one event
-//     never holds up the others, but only if the endpoint still takes an
-//     event that it took before: one that refuses everything is waited for.
+//     again without contents, marked with "content_removed":true: of "before"
+//     and "after" nothing but size and digest stays. What is refused even so
+//     is passed over, counted and logged, so that one event never holds up
+//     the others, but only if the endpoint still takes an event that it took
+//     before: one that refuses everything is waited for.
 //   - anything else, and no answer at all: the lines wait in the journal and
 //     are sent again. Retry-After is heeded.
 //

@@ -155,7 +155,7 @@ func TestContract(t *testing.T) {
 
 func event(seq uint64, data string) audit.Line {
 	return audit.Line{Seq: seq, JSON: fmt.Appendf(nil,
-		`{"schema":"zkwarden/v1","seq":%d,"id":"i%d","path":"/a<b>","before":{"size":1,"digest":"d","data":"old","encoding":"utf-8"},"after":{"size":2,"digest":"e","data":%q,"encoding":"utf-8","acl":[{"perms":"r","scheme":"world","id":"anyone"}]},"prev":"p","hash":"h"}`,
+		`{"schema":"zkwarden/v1","seq":%d,"id":"i%d","path":"/a<b>","before":{"size":1,"digest":"d","redaction":"withheld"},"after":{"size":2,"digest":"e","data":%q,"encoding":"utf-8","acl":[{"perms":"r","scheme":"world","id":"anyone"}],"acl_masked":true,"truncated":true,"redaction":"masked"},"prev":"p","hash":"h"}`,
 		seq, seq, data)}
 }
 

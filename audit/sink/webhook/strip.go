@@ -18,10 +18,10 @@ func withoutContent(line audit.Line) (audit.Line, error) {
 		}
 		return rewrite(value, func(name string, value json.RawMessage) (json.RawMessage, error) {
 			switch name {
-			case "data", "encoding", "acl": // Sizes and digests stay.
-				return nil, nil
+			case "size", "digest":
+				return value, nil
 			}
-			return value, nil
+			return nil, nil // Data, ACL, and what is said about them.
 		})
 	})
 	if err != nil {
