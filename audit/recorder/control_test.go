@@ -254,8 +254,12 @@ func TestCheckpointsOfALog(t *testing.T) {
 		},
 		"until a sweep finds them": {
 			[]audit.Observation{
-				audit.Mode{Name: audit.ModeRecursive}, audit.Mark{Zxid: 20, ACL: 15, Sweep: true}, txnlogMode, audit.Mark{Zxid: 30, ACL: 30},
-				audit.Mark{Zxid: 40, ACL: 30, Sweep: true}, audit.Mark{Zxid: 50, ACL: 50},
+				audit.Mode{Name: audit.ModeRecursive},
+				audit.Mark{Zxid: 20, ACL: 15, Sweep: true},
+				txnlogMode,
+				audit.Mark{Zxid: 30, ACL: 30},
+				audit.Mark{Zxid: 40, ACL: 30, Sweep: true},
+				audit.Mark{Zxid: 50, ACL: 50},
 			},
 			"checkpoint acl 50 unreadable 0 [] at 50",
 		},
@@ -273,8 +277,11 @@ func TestCheckpointsOfALog(t *testing.T) {
 		},
 		"in a history that was rewritten": {
 			[]audit.Observation{
-				audit.Mark{Zxid: 20, ACL: 20, Verified: 20}, audit.Gap{After: 20, Until: 3, Reason: audit.GapHistoryRewritten},
-				found("/r", 3, znode(2, 0, "")), audit.Mark{Zxid: 3, Walk: true}, audit.Mark{Zxid: 4, ACL: 4, Verified: 4},
+				audit.Mark{Zxid: 20, ACL: 20, Verified: 20},
+				audit.Gap{After: 20, Until: 3, Reason: audit.GapHistoryRewritten},
+				found("/r", 3, znode(2, 0, "")),
+				audit.Mark{Zxid: 3, Walk: true},
+				audit.Mark{Zxid: 4, ACL: 4, Verified: 4},
 			},
 			"checkpoint acl 4 unreadable 0 [] verified 4 at 4",
 		},

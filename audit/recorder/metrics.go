@@ -85,21 +85,26 @@ func newMetrics(reg prometheus.Registerer, m *mirror.Mirror) *metrics {
 			Help: "Whether the first sync or resync since the start is complete.",
 		}),
 	}
+	x.begin()
+	return x
+}
+
+// begin makes series that exist from the first scrape on.
+func (m *metrics) begin() {
 	for _, reason := range []string{
 		audit.GapReconnect, audit.GapRestart, audit.GapOverflow, audit.GapHistoryRewritten, audit.GapWatchLost, audit.GapMirrorLost,
 		audit.GapLogLost, audit.GapLogHole, audit.GapLogUnconfirmed, audit.GapDigestMismatch,
 	} {
-		x.gaps.WithLabelValues(reason)
+		m.gaps.WithLabelValues(reason)
 	}
 	for _, op := range []audit.Op{audit.OpCreated, audit.OpDataChanged, audit.OpDeleted, audit.OpACLChanged} {
-		x.events.WithLabelValues(string(op), string(audit.OriginTxnlog))
+		m.events.WithLabelValues(string(op), string(audit.OriginTxnlog))
 		if op == audit.OpACLChanged {
 			continue // No watch tells of it.
 		}
-		x.events.WithLabelValues(string(op), string(audit.OriginWatch))
-		x.events.WithLabelValues(string(op), string(audit.OriginResync))
+		m.events.WithLabelValues(string(op), string(audit.OriginWatch))
+		m.events.WithLabelValues(string(op), string(audit.OriginResync))
 	}
-	return x
 }
 
 func (m *metrics) count(e audit.Event) {

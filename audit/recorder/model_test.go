@@ -266,7 +266,7 @@ func TestModel(t *testing.T) {
 			v.agrees(s)
 			v.sweepsClean(s)
 			balances(t, s.journal.events)
-			v.childrenBalance(s)
+			v.childrenBalance(t, s.journal.events)
 		})
 	}
 }
@@ -345,8 +345,7 @@ func (v *server) sweepsClean(s *stage) {
 // recorded of each living parent, one by one or in collapsed, are as many as
 // its server counted: none is lost, none is told twice. It knows parents from
 // their birth only.
-func (v *server) childrenBalance(s *stage) {
-	t, events := s.t, s.journal.events
+func (v *server) childrenBalance(t *testing.T, events []audit.Event) {
 	t.Helper()
 	for path, node := range v.tree {
 		count, born := int32(0), false
@@ -355,12 +354,12 @@ func (v *server) childrenBalance(s *stage) {
 			case e.Kind != audit.KindChange:
 			case e.Path == path && e.Op == audit.OpCreated && e.Czxid == node.Stat.Czxid:
 				born = true
-				if s.hinted(e) {
+				if e.Source == audit.OriginWatch {
 					count = 0
 				}
 			case e.Path == path && e.Op == audit.OpChildrenChanged && e.Czxid == node.Stat.Czxid:
 				count += int32(e.Collapsed)
-			case e.Path == path && e.Op == audit.OpDeleted && s.hinted(e):
+			case e.Path == path && e.Op == audit.OpDeleted && e.Source == audit.OriginWatch:
 				count = 0
 			case audit.Parent(e.Path) == path && (e.Op == audit.OpCreated || e.Op == audit.OpDeleted) && bornAt(e) >= node.Stat.Czxid:
 				count++
