@@ -223,7 +223,8 @@ func TestLiveKinds(t *testing.T) {
 			server := zktest.Start(t, o).Server(1)
 			a := startLive(t, time.Second, Member{1, server.Addr()})
 			c := connect(t, "127.0.0.9", server.Addr())
-			await(t, a, c.session(), c.create(t, "/a"), c.address(), audit.ConfidenceExact)
+			at := c.create(t, "/a")
+			await(t, a, c.session(), at, c.address(), audit.ConfidenceExact)
 		})
 	}
 }
