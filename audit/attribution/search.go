@@ -62,7 +62,7 @@ func (a *Attributor) search(ctx context.Context, id uint64, at time.Time) {
 		since = a.started
 	}
 	a.mu.Unlock()
-	if !allowed {
+	if !allowed || ctx.Err() != nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, Patience)

@@ -24,8 +24,8 @@ const (
 	maxSeparate = 16
 )
 
-// Options names what a recorder works with; all but CheckpointInterval, Now
-// and Committed are required.
+// Options names what a recorder works with; all but Actors, CheckpointInterval,
+// Now and Committed are required.
 type Options struct {
 	Ensemble string // Written to every record, and part of every id.
 	Recorder string // Name of this auditor, by convention the host's.
@@ -38,6 +38,7 @@ type Options struct {
 	Logger   log.Logger
 	Registry prometheus.Registerer
 
+	Actors             audit.Actors     // Nil: nobody knows the clients of sessions.
 	CheckpointInterval time.Duration    // One minute by default.
 	Now                func() time.Time // time.Now by default.
 
@@ -186,6 +187,11 @@ func (r *Recorder) drain(ctx context.Context, in <-chan audit.Observation) error
 func (r *Recorder) append(ctx context.Context, e audit.Event) error {
 	e.Schema, e.Ensemble, e.Recorder = audit.Schema, r.Ensemble, r.Recorder
 	e.Observed = audit.AtTime(r.Now())
+	if e.Op == audit.OpCreated && e.EphemeralOwner != 0 && r.Actors != nil {
+		// Only its session creates an ephemeral znode.
+		actor := r.Actors.Actor(ctx, e.EphemeralOwner, e.Time.Time())
+		e.Actor = &actor
+	}
 	seq, err := r.Journal.Append(ctx, e)
 	if err != nil {
 		return fmt.Errorf("append to journal: %w", err)
