@@ -252,6 +252,22 @@ func TestSearchesAreBounded(t *testing.T) {
 	}
 }
 
+// Who has no time is not waited for.
+func TestNoTime(t *testing.T) {
+	e := newEnsemble()
+	attributing(t, e, nil, func(t *testing.T, a *Attributor) {
+		ended, end := context.WithCancel(t.Context())
+		end()
+		began := time.Now()
+		if got := a.Actor(ended, made1, began); got.Confidence != audit.ConfidenceUnknown || time.Since(began) > 0 {
+			t.Errorf("%+v after %s", got, time.Since(began))
+		}
+		// What was not looked for is not taken for lost.
+		e.set("one:1", func(s *server) { s.clients[made1] = "10.0.0.7:4001" })
+		expectActor(t, a, made1, time.Now(), "10.0.0.7:4001", audit.ConfidenceExact, 2*time.Millisecond)
+	})
+}
+
 // Changes of long ago are not worth a question: the last polls have told all.
 func TestBygone(t *testing.T) {
 	e := newEnsemble()
@@ -368,17 +384,21 @@ zkwarden_audit_sessions_known 1
 // What a server lists is believed as far as it goes, whatever comes then.
 func TestHostile(t *testing.T) {
 	line := fmt.Sprintf(" /10.0.0.7:4001[1](queued=0,sid=0x%x,est=1)\n", uint64(made1+7))
-	for name, reply := range map[string]io.Reader{
-		"cut":             strings.NewReader(line + line[:20]),
-		"broken":          io.MultiReader(strings.NewReader(line), iotest.ErrReader(&fourletter.Error{Word: fourletter.Cons, Reason: fourletter.TooLarge})),
-		"a line too long": strings.NewReader(line + strings.Repeat("x", 1<<20)),
-		"garbage":         strings.NewReader("\x00\xff\n" + line + "imok\n /10.0.0.8:1[1](sid=0x)\n"),
+	for name, tc := range map[string]struct {
+		reply io.Reader
+		grade string // Of a change after it: only a whole answer says that nothing else is.
+	}{
+		"cut":             {strings.NewReader(line + line[:20]), audit.ConfidenceExact},
+		"broken":          {io.MultiReader(strings.NewReader(line), iotest.ErrReader(&fourletter.Error{Word: fourletter.Cons, Reason: fourletter.TooLarge})), audit.ConfidenceLikely},
+		"a line too long": {strings.NewReader(line + strings.Repeat("x", 1<<20)), audit.ConfidenceLikely},
+		"garbage":         {strings.NewReader("\x00\xff\n" + line + "imok\n /10.0.0.8:1[1](sid=0x)\n"), audit.ConfidenceExact},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := newEnsemble()
-			e.set("one:1", func(s *server) { s.reply = reply })
+			e.set("one:1", func(s *server) { s.reply = tc.reply })
 			attributing(t, e, nil, func(t *testing.T, a *Attributor) {
 				expectActor(t, a, made1+7, time.Now().Add(-2*time.Second), "10.0.0.7:4001", audit.ConfidenceExact, 0)
+				expectActor(t, a, made1+7, time.Now(), "10.0.0.7:4001", tc.grade, 0)
 			})
 		})
 	}

@@ -54,7 +54,7 @@ func (s *searches) miss(id uint64, now time.Time) {
 func (a *Attributor) search(ctx context.Context, id uint64, at time.Time) {
 	now := time.Now()
 	a.mu.Lock()
-	allowed := !a.ended && a.searches.allow(id, now, a.options.Interval)
+	allowed := a.searches.allow(id, now, a.options.Interval)
 	// An answer that begins now tells nothing about what is long past, but the
 	// first one may.
 	since := now
