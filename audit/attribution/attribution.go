@@ -52,7 +52,6 @@ type Attributor struct {
 	members  []*member // Nil: not known yet.
 	sessions sessions
 	changed  chan struct{} // Closed and replaced when a member has answered, or not, and when the members change.
-	searches searches
 }
 
 // New returns an attributor, which knows nobody before it runs.
@@ -63,7 +62,6 @@ func New(o Options) *Attributor {
 	a := &Attributor{
 		options: o, changed: make(chan struct{}),
 		sessions: sessions{max: maxSessions, byID: map[uint64]session{}},
-		searches: searches{credit: maxCredit, missed: map[uint64]time.Time{}},
 	}
 	a.metrics = newMetrics(o.Registry, a.known)
 	return a

@@ -205,18 +205,12 @@ func TestSearch(t *testing.T) {
 				if got := e.asked(); got != tc.asked {
 					t.Errorf("members were asked %s times, want %s", got, tc.asked)
 				}
-				// Once looked for in vain, it is not looked for again before the next polls.
-				expectActor(t, a, tc.id, time.Now(), client, grade, 0)
-				if got := e.asked(); got != "0 0 0" {
-					t.Errorf("members were asked again: %s", got)
-				}
 			})
 		})
 	}
 }
 
-// However many sessions nobody knows, the auditor waits a part of its time
-// alone, and members have a rest between two asks.
+// However many sessions nobody knows, members have a rest between two asks.
 func TestSearchesAreBounded(t *testing.T) {
 	for name, took := range map[string]time.Duration{"quick": time.Millisecond, "slow": 30 * time.Millisecond, "hanging": time.Hour} {
 		t.Run(name, func(t *testing.T) {
@@ -225,27 +219,19 @@ func TestSearchesAreBounded(t *testing.T) {
 				for addr := range e.servers {
 					e.set(addr, func(s *server) { s.took = took })
 				}
-				const second = 20
-				began, waited := time.Now(), time.Duration(0)
-				for id := made1; time.Since(began) < second*time.Second; id++ {
-					asked := time.Now()
+				const span = 20 * time.Second
+				began := time.Now()
+				for id := made1; time.Since(began) < span; id++ {
 					expectActor(t, a, id, time.Now(), "", audit.ConfidenceUnknown, Patience)
-					waited += time.Since(asked)
 					time.Sleep(time.Millisecond)
-				}
-				if most := maxCredit + second*time.Second/refill + Patience; waited > most {
-					t.Errorf("waited %s of %ds, more than %s", waited, second, most)
 				}
 				e.mu.Lock()
 				defer e.mu.Unlock()
-				most := int(second * time.Second / max(minGap, share*took))
+				most := int(span/max(minGap, share*took)) + int(span/interval) + 1
 				for addr, s := range e.servers {
-					if s.asked > most+second/int(interval/time.Second)+1 {
-						t.Errorf("%s was asked %d times in %ds", addr, s.asked, second)
+					if s.asked > most {
+						t.Errorf("%s was asked %d times in %s, more than %d", addr, s.asked, span, most)
 					}
-				}
-				if len(a.searches.missed) > maxMissed {
-					t.Errorf("%d sessions are kept that were looked for", len(a.searches.missed))
 				}
 			})
 		})

@@ -13,70 +13,30 @@ const (
 	// answer, before the others are asked.
 	headStart = 70 * time.Millisecond
 
-	// maxCredit is how much may be waited at once; it comes back at a rate of one
-	// part in refill of the time.
-	maxCredit = 2 * time.Second
-	refill    = 4
-
 	// bygone is how old a change is about whose session nobody is asked anew.
 	bygone = time.Minute
-	// maxMissed is how many sessions are kept that were looked for in vain.
-	maxMissed = 10_000
 )
-
-// searches are what was looked for, and how much time may be spent on more.
-type searches struct {
-	credit time.Duration
-	asOf   time.Time
-	missed map[uint64]time.Time // When a session was looked for in vain.
-}
-
-// allow tells whether to look for the session: whether there is time to wait,
-// and whether it was not looked for within the interval.
-func (s *searches) allow(id uint64, now time.Time, interval time.Duration) bool {
-	if !s.asOf.IsZero() {
-		s.credit = min(maxCredit, s.credit+now.Sub(s.asOf)/refill)
-	}
-	s.asOf = now
-	at, missed := s.missed[id]
-	return s.credit > 0 && (!missed || now.Sub(at) >= interval)
-}
-
-func (s *searches) miss(id uint64, now time.Time) {
-	if len(s.missed) >= maxMissed {
-		clear(s.missed)
-	}
-	s.missed[id] = now
-}
 
 // search looks for a session that nobody has listed, and returns when a member
 // lists it, when all have answered without it, or when there is no more time.
 func (a *Attributor) search(ctx context.Context, id uint64, at time.Time) {
-	now := time.Now()
-	a.mu.Lock()
-	allowed := a.searches.allow(id, now, a.options.Interval)
-	// An answer that begins now tells nothing about what is long past, but the
-	// first one may.
-	since := now
-	if !at.IsZero() && now.Sub(at) > bygone {
-		since = a.started
-	}
-	a.mu.Unlock()
-	if !allowed || ctx.Err() != nil {
+	if ctx.Err() != nil {
 		return
+	}
+	since := time.Now()
+	if !at.IsZero() && since.Sub(at) > bygone {
+		// What is long past an answer of now tells no better than the first one.
+		a.mu.Lock()
+		since = a.started
+		a.mu.Unlock()
 	}
 	ctx, cancel := context.WithTimeout(ctx, Patience)
 	defer cancel()
-	creator := func(m *member) bool { return byte(m.ID) == byte(id>>56) && m.ID >= 0 }
 	early, cancelEarly := context.WithTimeout(ctx, headStart)
 	defer cancelEarly()
-	found := a.await(early, id, since, creator) || a.await(ctx, id, since, func(*member) bool { return true })
-
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.searches.credit -= time.Since(now)
-	if !found {
-		a.searches.miss(id, time.Now())
+	creator := func(m *member) bool { return byte(m.ID) == byte(id>>56) && m.ID >= 0 }
+	if !a.await(early, id, since, creator) {
+		a.await(ctx, id, since, func(*member) bool { return true })
 	}
 }
 
