@@ -238,7 +238,7 @@ func TestSearchesAreBounded(t *testing.T) {
 	}
 }
 
-// Who has no time is not waited for.
+// Who has no time is not waited for, and nobody is asked for its sake.
 func TestNoTime(t *testing.T) {
 	e := newEnsemble()
 	attributing(t, e, nil, func(t *testing.T, a *Attributor) {
@@ -247,6 +247,10 @@ func TestNoTime(t *testing.T) {
 		began := time.Now()
 		if got := a.Actor(ended, made1, began); got.Confidence != audit.ConfidenceUnknown || time.Since(began) > 0 {
 			t.Errorf("%+v after %s", got, time.Since(began))
+		}
+		time.Sleep(2 * minGap)
+		if got := e.asked(); got != "0 0 0" {
+			t.Errorf("members were asked %s times", got)
 		}
 		// What was not looked for is not taken for lost.
 		e.set("one:1", func(s *server) { s.clients[made1] = "10.0.0.7:4001" })
