@@ -11,8 +11,8 @@
 // nobody.
 //
 // Servers are not burdened: whatever is asked, a member spends at most a tenth
-// of its time on answers, is asked twenty times a second at most, and one that
-// does not answer is left alone until its next turn.
+// of its time on answers beyond those of its turns, is asked twenty times a
+// second at most, and one that does not answer is left alone until its next turn.
 //
 // The grades are those of [audit.Actor]. They compare the servers' and the
 // auditor's clocks; a session that was only ever seen on one host is exact even

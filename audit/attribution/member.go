@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// minGap lies between the beginnings of two asks of a member, and share times
-	// what the last one took.
+	// minGap lies between the beginnings of two asks of a member, and behind one
+	// that was urgent share times what it took.
 	minGap = 50 * time.Millisecond
 	share  = 10
 	// deafInterval is that of members that refuse the word, which takes a restart
@@ -71,14 +71,18 @@ func (m *member) urge() {
 
 // attend asks the member whenever it is due or urgent, until it leaves.
 func (a *Attributor) attend(m *member) {
-	for {
+	for urgent := false; ; {
 		select {
 		case <-m.urgent:
 		default:
 		}
 		began := time.Now()
 		a.ask(m, began)
-		interval, gap := a.options.Interval, max(minGap, share*time.Since(began))
+		interval, gap := a.options.Interval, minGap
+		if urgent {
+			gap = max(gap, share*time.Since(began))
+		}
+		urgent = false
 		if m.refused == fourletter.NotWhitelisted {
 			interval = max(interval, deafInterval)
 		}
@@ -87,6 +91,7 @@ func (a *Attributor) attend(m *member) {
 		case <-m.ctx.Done():
 		case <-due.C:
 		case <-m.urgent:
+			urgent = true
 			due.Reset(time.Until(began.Add(gap)))
 			select {
 			case <-m.ctx.Done():
