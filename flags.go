@@ -142,6 +142,8 @@ func (f *flags) auditFlags(c *kingpin.CmdClause) {
 		StringVar(&f.run.Audit.DigestKeyFile)
 	c.Flag("audit.sweep-interval", "How often every watched znode is compared with the last known state, which finds changes of ACLs; 0 turns it off.").
 		Default("10m").DurationVar(&f.run.Audit.SweepInterval)
+	c.Flag("audit.attribution-interval", "How often every member of the ensemble is asked for its clients (cons), so that records say where a session's client is; 0 turns it off.").
+		Default("5s").DurationVar(&f.run.Audit.AttributionInterval)
 	c.Flag("audit.checkpoint-interval", "How often a record says how far everything that changed is recorded.").
 		Default("1m").DurationVar(&f.run.Audit.CheckpointInterval)
 	c.Flag("sink.webhook.url", "Post the audit records to this URL, too.").PlaceHolder("URL").StringVar(&f.run.Audit.Webhook.URL)

@@ -107,7 +107,7 @@ func (f *flags) checkOptions(stderr io.Writer) cli.CheckOptions {
 		StateFile: o.StateFile(), AdminServer: o.Ensemble.AdminServer, Cons: o.Collector.Cons,
 		Audit: cli.CheckAudit{
 			Ensemble: f.ensemble, Paths: o.Audit.Paths, Policy: f.policyFile(), Dir: o.Audit.Dir, DigestKeyFile: o.Audit.DigestKeyFile, Servers: f.addresses,
-			Auth: f.session(stderr).Auth,
+			Auth: f.session(stderr).Auth, Attribution: o.Audit.AttributionInterval > 0,
 		},
 	}
 }

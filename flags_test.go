@@ -55,6 +55,7 @@ var samples = map[string][]string{
 	"audit.dir":                          {"/var/lib/zkwarden"},
 	"audit.digest-key-file":              {"key"},
 	"audit.sweep-interval":               {"1h"},
+	"audit.attribution-interval":         {"3s"},
 	"audit.checkpoint-interval":          {"5s"},
 	"sink.webhook.url":                   {"http://127.0.0.1:1/"},
 	"sink.webhook.http-config-file":      {"http.yml"},

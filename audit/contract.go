@@ -52,10 +52,13 @@ type Applied interface {
 
 // Actors tells who is behind a session.
 type Actors interface {
-	// Actor returns what is known about the session's client, and waits a
-	// bounded time for an answer about one that is not known yet: not at all
-	// when ctx is done already.
-	Actor(ctx context.Context, session SessionID) Actor
+	// Actor returns what is known about who was behind the session at the time
+	// of its change, which is the leader's clock of a transaction or the ctime
+	// of an ephemeral znode. It waits a bounded time for an answer about a
+	// session that is not known yet, and not at all when ctx is done already.
+	// Where the time is not known and zero, no answer is exact. A session of
+	// zero is nobody's and not to be asked for.
+	Actor(ctx context.Context, session SessionID, at time.Time) Actor
 }
 
 // Journal keeps events in the order in which they are appended.

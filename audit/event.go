@@ -177,14 +177,15 @@ type ACL struct {
 // Actor says who made a change, and how sure that is.
 type Actor struct {
 	Session    SessionID `json:"session,omitzero"`
-	Client     string    `json:"client,omitempty"` // The address the session's client connected from.
+	Client     string    `json:"client,omitempty"` // The address, as host:port, that the session's client connected from.
 	Confidence string    `json:"confidence"`       // One of the Confidence* grades.
 }
 
-// The grades of an [Actor].
+// The grades of an [Actor]. They are about its host; where the client came back
+// from the same one, the port can be that of its connection before.
 const (
-	ConfidenceExact   = "exact"   // A server listed the client's connection with this session, before and after the change or at it.
-	ConfidenceLikely  = "likely"  // The address was that of the session at another time: a client may reconnect from elsewhere.
+	ConfidenceExact   = "exact"   // A server listed the session's connection from there around the change, or shortly before it and nothing from elsewhere.
+	ConfidenceLikely  = "likely"  // A server listed the session's connection from there, but at another time, or others from elsewhere.
 	ConfidenceUnknown = "unknown" // No server was seen with a connection of the session.
 )
 

@@ -20,7 +20,7 @@ const otherClients = "other"
 // later in the reply are counted together.
 const maxAddresses = 20_000
 
-// connections is what cons says, summed up. Session ids are not read: with its
+// connections is what cons says, summed up. No session id is kept: with its
 // password, an id is the session.
 type connections struct {
 	clients     map[netip.Addr]int
@@ -32,11 +32,7 @@ type connections struct {
 	oldest      time.Time // Zero: no session.
 }
 
-// readCons reads a reply to cons: one line a connection, such as
-//
-//	/10.0.0.7:48582[1](queued=0,recved=7,sent=7,sid=0x3,lop=PING,est=1795341889544,...,maxlat=18)
-//
-// where a connection without a session stops after sent. The last line is blank.
+// readCons reads a reply to cons: one line a connection. The last line is blank.
 func readCons(r io.Reader, s *samples, _ string) (int, error) {
 	all := connections{clients: map[netip.Addr]int{}}
 	lines := 0
@@ -62,60 +58,27 @@ func readCons(r io.Reader, s *samples, _ string) (int, error) {
 
 // take reads one line and tells whether it is a connection.
 func (c *connections) take(line []byte) bool {
-	peer, fields, ok := bytes.Cut(line, []byte("("))
-	fields, closed := bytes.CutSuffix(fields, []byte(")"))
-	addr, err := addrOf(peer)
-	if !ok || !closed || err != nil {
+	one, ok := fourletter.ParseConnection(line)
+	if !ok {
 		return false
 	}
+	addr := one.Peer.Addr().WithZone("")
 	if _, known := c.clients[addr]; known || len(c.clients) < maxAddresses {
 		c.clients[addr]++
 	} else {
 		c.beyond++
 	}
-	session := false
-	for field := range bytes.SplitSeq(fields, []byte(",")) {
-		key, value, _ := bytes.Cut(field, []byte("="))
-		switch string(key) {
-		case "sid":
-			session = true
-		case "queued":
-			c.queued, c.queues = c.queued+max(0, integer(value)), true
-		case "maxlat":
-			c.latency = max(c.latency, integer(value))
-		case "est":
-			if at := time.UnixMilli(integer(value)); c.oldest.IsZero() || at.Before(c.oldest) {
-				c.oldest = at
-			}
-		}
-	}
-	if !session {
+	if one.Session == 0 {
 		c.sessionless++
 	}
+	if one.Queued >= 0 {
+		c.queued, c.queues = c.queued+one.Queued, true
+	}
+	c.latency = max(c.latency, one.MaxLatency)
+	if at := one.Established; !at.IsZero() && (c.oldest.IsZero() || at.Before(c.oldest)) {
+		c.oldest = at
+	}
 	return true
-}
-
-// addrOf returns the address in /10.0.0.7:48582[1] or /[::1]:48582[1]; Java
-// prints IPv6 with or without brackets, depending on its release.
-func addrOf(peer []byte) (netip.Addr, error) {
-	peer = bytes.TrimPrefix(peer, []byte("/"))
-	if i := bytes.LastIndexByte(peer, '['); i > 0 {
-		peer = peer[:i]
-	}
-	if i := bytes.LastIndexByte(peer, ':'); i >= 0 {
-		peer = peer[:i]
-	}
-	addr, err := netip.ParseAddr(string(bytes.Trim(peer, "[]")))
-	return addr.Unmap().WithZone(""), err
-}
-
-// integer returns 0 for what is none.
-func integer(text []byte) int64 {
-	v, err := strconv.ParseInt(string(text), 10, 64)
-	if err != nil {
-		return 0
-	}
-	return v
 }
 
 // put adds the sums to s.

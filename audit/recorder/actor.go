@@ -28,8 +28,8 @@ type patience struct {
 	awaited map[audit.SessionID]struct{}
 }
 
-// actor returns who is behind a session, or nil where there is none.
-func (r *Recorder) actor(ctx context.Context, session audit.SessionID) *audit.Actor {
+// actor returns who was behind a session at the time, or nil where there is none.
+func (r *Recorder) actor(ctx context.Context, session audit.SessionID, at audit.Millis) *audit.Actor {
 	if session == 0 {
 		return nil
 	}
@@ -40,7 +40,7 @@ func (r *Recorder) actor(ctx context.Context, session audit.SessionID) *audit.Ac
 	wait := r.patience.grant(session)
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	actor = r.Actors.Actor(ctx, session)
+	actor = r.Actors.Actor(ctx, session, at.Time())
 	if r.patience.spend(); wait > 0 && actor.Client == "" {
 		r.patience.remember(session)
 	}

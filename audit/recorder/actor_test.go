@@ -15,10 +15,12 @@ import (
 // wait for as long as its context says.
 type phoneBook struct {
 	known map[audit.SessionID]audit.Actor
-	waits int // How often it made somebody wait.
+	times []time.Time // Of the changes whose actors were asked for.
+	waits int         // How often it made somebody wait.
 }
 
-func (b *phoneBook) Actor(ctx context.Context, session audit.SessionID) audit.Actor {
+func (b *phoneBook) Actor(ctx context.Context, session audit.SessionID, at time.Time) audit.Actor {
+	b.times = append(b.times, at)
 	if actor, ok := b.known[session]; ok {
 		return actor
 	}
@@ -36,12 +38,14 @@ func (b *phoneBook) Actor(ctx context.Context, session audit.SessionID) audit.Ac
 func TestActors(t *testing.T) {
 	alice := audit.Actor{Session: 7, Client: "10.0.0.7", Confidence: audit.ConfidenceExact}
 	s := synced(t)
-	s.Actors = &phoneBook{known: map[audit.SessionID]audit.Actor{7: alice}}
+	book := &phoneBook{known: map[audit.SessionID]audit.Actor{7: alice}}
+	s.Actors = book
 	events := s.show(
 		hint(audit.OpCreated, "/r/e", 10, owned(7, znode(10, 0, "x"))), hint(audit.OpCreated, "/r/n", 11, znode(11, 0, "x")),
 		gapTo(11, 20), found("/r", 20, rootAt(5)), found("/r/f", 20, owned(7, znode(12, 0, "x"))), walked(20),
 		txnlogMode, logged(audit.OpDeleted, "/r/n", 21),
 	)
+	var times []time.Time
 	want := map[string]*audit.Actor{"/r/e": &alice, "/r/n": &alice, "/r/f": &alice}
 	for _, e := range events {
 		if e.Kind != audit.KindChange {
@@ -54,6 +58,12 @@ func TestActors(t *testing.T) {
 		if diff := cmp.Diff(expected, e.Actor); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", brief(e), diff)
 		}
+		if expected != nil {
+			times = append(times, e.Time.Time())
+		}
+	}
+	if diff := cmp.Diff(times, book.times); diff != "" {
+		t.Errorf("actors are asked for at other times than those of their changes (-want +got):\n%s", diff)
 	}
 }
 
@@ -67,7 +77,7 @@ func TestUnknownSessionsDoNotStall(t *testing.T) {
 		s.show(txnlogMode)
 		took := func(session audit.SessionID) time.Duration {
 			begun := time.Now()
-			s.actor(t.Context(), session)
+			s.actor(t.Context(), session, audit.Millis{})
 			return time.Since(begun)
 		}
 		if first, again := took(1), took(1); first != maxWait || again != 0 {

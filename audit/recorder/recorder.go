@@ -201,7 +201,7 @@ func (r *Recorder) append(ctx context.Context, e audit.Event) error {
 	e.Schema, e.Ensemble, e.Recorder = audit.Schema, r.Ensemble, r.Recorder
 	e.Observed = audit.AtTime(r.Now())
 	if e.Op == audit.OpCreated && e.Actor == nil {
-		e.Actor = r.actor(ctx, e.EphemeralOwner) // Only its session creates an ephemeral znode.
+		e.Actor = r.actor(ctx, e.EphemeralOwner, e.Time) // Only its session creates an ephemeral znode.
 	}
 	seq, err := r.Journal.Append(ctx, e)
 	if err != nil {

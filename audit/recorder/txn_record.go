@@ -10,7 +10,7 @@ import (
 // begin begins the record of an operation.
 func (o *operation) begin(ctx context.Context, czxid audit.Zxid, counter int64) audit.Event {
 	e := o.event(o.Op, czxid, counter)
-	e.Index, e.Time, e.Actor = o.Index, o.Time, o.r.actor(ctx, o.Session)
+	e.Index, e.Time, e.Actor = o.Index, o.Time, o.r.actor(ctx, o.Session, o.Time)
 	return e
 }
 

@@ -102,7 +102,7 @@ func (a *App) audit(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
-	auditor, err := openAuditor(ctx, a.options, a.dialer, a.registry)
+	auditor, err := openAuditor(ctx, a.options, a.dialer, newActors(a.options, a.exporter, a.registry), a.registry)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil // Nothing was seen yet.
 	}

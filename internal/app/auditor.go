@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"zkwarden/audit"
+	"zkwarden/audit/attribution"
 	"zkwarden/audit/journal"
 	"zkwarden/audit/mirror"
 	"zkwarden/audit/recorder"
@@ -40,6 +41,7 @@ type auditor struct {
 	mirror  *mirror.Mirror
 	source  *watch.Source
 	record  *recorder.Recorder
+	actors  *attribution.Attributor // Nil: nobody is asked who made a change.
 	sinks   []sink
 	show    func(progress string) // Or nil.
 	syncs   string                // What it begins with: firstSync or resync.
@@ -47,9 +49,9 @@ type auditor struct {
 
 // openAuditor opens the journal first: its lock keeps other processes away
 // from the whole directory. It reads what a long run has left, which ctx can
-// end.
-func openAuditor(ctx context.Context, o Options, dialer *fourletter.Dialer, reg prometheus.Registerer) (*auditor, error) {
-	a := &auditor{logger: o.Logger, show: o.Progress}
+// end. Where actors are not nil, they tell who made a change.
+func openAuditor(ctx context.Context, o Options, dialer *fourletter.Dialer, actors *attribution.Attributor, reg prometheus.Registerer) (*auditor, error) {
+	a := &auditor{logger: o.Logger, show: o.Progress, actors: actors}
 	var err error
 	a.journal, err = journal.Open(journal.Options{
 		Dir: o.Audit.Dir, Logger: o.Logger, Registerer: reg,
@@ -77,14 +79,17 @@ func (a *auditor) open(ctx context.Context, o Options, dialer *fourletter.Dialer
 		return err
 	}
 	head, _ := a.journal.Durable()
-	a.record, err = recorder.New(recorder.Options{
+	options := recorder.Options{
 		Ensemble: o.Audit.Ensemble, Recorder: o.Audit.Recorder,
 		Policy: current, Mirror: a.mirror, Place: place,
 		Journal: a.journal, Chain: a.journal.ChainID(), Head: head,
 		Committed: a.journal.Keep, CheckpointInterval: o.Audit.CheckpointInterval,
 		Logger: o.Logger, Registry: reg,
-	})
-	if err != nil {
+	}
+	if a.actors != nil {
+		options.Actors = a.actors
+	}
+	if a.record, err = recorder.New(options); err != nil {
 		return err
 	}
 	for line, err := range a.journal.Replay(ctx, a.record.Place().Seq) {
@@ -133,6 +138,7 @@ func (a *auditor) run(ctx context.Context) error {
 	defer abort()
 	observing, stopObserving := context.WithCancel(working)
 	defer stopObserving()
+	attributed := a.attribute(working)
 	recorded, pumped := make(chan error, 1), make(chan error, 1)
 	go func() { recorded <- a.observe(working, observing, stopObserving) }()
 	shown := a.showProgress(observing)
@@ -158,7 +164,21 @@ func (a *auditor) run(ctx context.Context) error {
 		errs = append(errs, a.drain(ending, pumped))
 	}
 	abort()
+	<-attributed
 	return errors.Join(append(errs, a.close(ending))...)
+}
+
+// attribute asks who is behind the sessions until ctx is done. The channel is
+// closed when it has ended.
+func (a *auditor) attribute(ctx context.Context) <-chan struct{} {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if a.actors != nil {
+			a.actors.Run(ctx)
+		}
+	}()
+	return ended
 }
 
 // observe returns when the source and the recorder have ended, with what was

@@ -36,6 +36,7 @@ type exporter struct {
 	server   *collector.Collector
 	ensemble *collector.Ensemble
 	probes   *prober
+	asker    collector.Asker // Asks the server beside this process, or another member.
 }
 
 // newExporter wires the exporter, which asks nobody before it is scraped.
@@ -49,8 +50,8 @@ func newExporter(o Options, dialer *fourletter.Dialer, reg prometheus.Registerer
 	scrape.Addr, scrape.Timeout, scrape.Logger = o.ZooKeeper.Addresses[0], o.ZooKeeper.Timeout, o.Logger
 	var client *fourletter.Client
 	client, scrape.Handshakes = clientOf(dialer)
-	asker := &shared{addr: scrape.Addr, own: client, others: &fourletter.Client{Dialer: dialer.ForMembers()}}
-	scrape.Client = asker
+	e.asker = &shared{addr: scrape.Addr, own: client, others: &fourletter.Client{Dialer: dialer.ForMembers()}}
+	scrape.Client = e.asker
 	if scrape.Witness, err = collector.NewAdminServer(o.Ensemble.AdminServer, scrape.Addr); err != nil {
 		return nil, err
 	}
@@ -58,7 +59,7 @@ func newExporter(o Options, dialer *fourletter.Dialer, reg prometheus.Registerer
 		return nil, err
 	}
 	e.ensemble, err = collector.NewEnsemble(collector.EnsembleOptions{
-		Addr: scrape.Addr, Client: asker, Secure: dialer.TLS != nil,
+		Addr: scrape.Addr, Client: e.asker, Secure: dialer.TLS != nil,
 		Timeout: o.Ensemble.Timeout, Members: o.Ensemble.Members, StateFile: o.StateFile(), Logger: o.Logger,
 		Witness: scrape.Witness, Config: ConfigZnode{scrape.Addr, dialer},
 	})

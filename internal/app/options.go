@@ -71,8 +71,9 @@ type Audit struct {
 	Dir           string
 	DigestKeyFile string // Empty: generated in Dir.
 
-	SweepInterval      time.Duration // Zero: no sweep.
-	CheckpointInterval time.Duration // Of the records that say how far everything is known; zero: the recorder's default.
+	SweepInterval       time.Duration // Zero: no sweep.
+	AttributionInterval time.Duration // How often members are asked for their clients, to know who made a change; zero: never.
+	CheckpointInterval  time.Duration // Of the records that say how far everything is known; zero: the recorder's default.
 
 	Webhook Webhook
 	Journal journal.Limits
@@ -120,6 +121,9 @@ func (o *Options) Validate() error {
 	}
 	if o.Audit.CheckpointInterval < 0 {
 		return fmt.Errorf("checkpoint interval %s is negative", o.Audit.CheckpointInterval)
+	}
+	if o.Audit.AttributionInterval < 0 {
+		return fmt.Errorf("attribution interval %s is negative", o.Audit.AttributionInterval)
 	}
 	if err := o.Audit.Journal.Validate(); err != nil {
 		return err

@@ -36,7 +36,10 @@ type CheckAudit struct {
 	DigestKeyFile string                             // Empty: generated in Dir.
 	Servers       []string                           // host:port; the session prefers the first.
 	Auth          func() ([]watch.Credential, error) // What the session presents; nil is nothing.
+	Attribution   bool                               // Whether it would ask the members for their clients.
 }
+
+func (o CheckAudit) asked() bool { return len(o.Paths) > 0 || o.Policy != nil }
 
 // Check asks the server and its ensemble all that the exporter asks, looks at
 // what an auditor needs, and prints what works, what would not, and the line of
@@ -77,8 +80,8 @@ func (r *report) all(ctx context.Context, o CheckOptions) error {
 	if o.StateFile != "" {
 		r.stateFile(o.StateFile)
 	}
-	if len(o.Audit.Paths) > 0 || o.Audit.Policy != nil {
-		r.auditor(ctx, o)
+	if o.Audit.asked() {
+		r.auditor(ctx, o, ensemble)
 	}
 	return ctx.Err()
 }

@@ -19,10 +19,11 @@ import (
 	"zkwarden/audit/journal"
 	"zkwarden/audit/policy"
 	"zkwarden/audit/watch"
+	"zkwarden/collector"
 )
 
 // auditor reports on what an auditor with these options needs.
-func (r *report) auditor(ctx context.Context, o CheckOptions) {
+func (r *report) auditor(ctx context.Context, o CheckOptions, ensemble collector.EnsembleStatus) {
 	paths := o.Audit.Paths
 	if o.Audit.Policy != nil {
 		r.title("Auditing by a policy file")
@@ -41,6 +42,9 @@ func (r *report) auditor(ctx context.Context, o CheckOptions) {
 		if _, err := policy.LoadKey(o.Audit.DigestKeyFile); err != nil {
 			r.bad("make one with: openssl rand -hex 32", "%v", err)
 		}
+	}
+	if o.Audit.Attribution {
+		r.clients(ctx, o, ensemble)
 	}
 	s, err := openSession(ctx, SessionOptions{Servers: o.Audit.Servers, Timeout: o.Timeout, Dial: o.Dialer.DialContext, Auth: o.Audit.Auth})
 	switch {

@@ -54,7 +54,8 @@ func (r *report) server(o CheckOptions, look serverLook, silent bool) {
 	} else {
 		r.words(look.status)
 	}
-	if reason, failed := fourletter.ReasonOf(look.cons); failed {
+	attributed := o.Audit.asked() && o.Audit.Attribution // The report on the auditor tells more.
+	if reason, failed := fourletter.ReasonOf(look.cons); failed && !attributed {
 		r.note("add cons to 4lw.commands.whitelist in zoo.cfg before you use --collector.cons",
 			"cons: %s; it is only asked with --collector.cons", reason)
 	}
