@@ -13,6 +13,7 @@ type Tree struct {
 	keep       func(path []byte) bool
 	nodes      map[string]*Znode
 	ephemerals Ephemerals
+	digests    *Digests
 }
 
 // Znode is a znode of a [Tree].
@@ -31,29 +32,25 @@ func NewTree(keep func(path []byte) bool) *Tree {
 	if keep == nil {
 		keep = func([]byte) bool { return false }
 	}
-	t := &Tree{keep: keep, nodes: map[string]*Znode{}}
+	t := &Tree{keep: keep, nodes: map[string]*Znode{}, digests: NewDigests()}
 	for _, path := range []string{"/", "/zookeeper", "/zookeeper/quota"} {
 		t.add([]byte(path), &Znode{Data: []byte{}})
 	}
 	return t
 }
 
-// Load puts the znodes of a snapshot in the place of the tree's own. After an
-// error the tree is of no use.
-func (t *Tree) Load(s *Snapshot) error {
-	t.nodes, t.ephemerals = map[string]*Znode{}, Ephemerals{}
-	for s.Next() {
-		n := s.Node()
-		node := &Znode{Stat: n.Stat, Size: len(n.Data)}
-		if t.keep(n.Path) {
-			node.Data, node.ACL = bytes.Clone(n.Data), n.ACL
-		}
-		t.add(n.Path, node)
-		if session, ok := n.Stat.Session(); ok {
-			t.ephemerals.Add(session, string(n.Path))
-		}
+// Add puts a znode of a snapshot into the tree, in the place of one that is
+// there with its path. Parents come before their children.
+func (t *Tree) Add(n *Node) {
+	node := &Znode{Stat: n.Stat, Size: len(n.Data)}
+	if t.keep(n.Path) {
+		node.Data, node.ACL = bytes.Clone(n.Data), n.ACL
 	}
-	return s.Err()
+	t.add(n.Path, node)
+	t.digests.Add(n)
+	if session, ok := n.Stat.Session(); ok {
+		t.ephemerals.Add(session, string(n.Path))
+	}
 }
 
 // Apply makes the changes of a transaction. One that is in the tree already,
@@ -61,8 +58,12 @@ func (t *Tree) Load(s *Snapshot) error {
 func (t *Tree) Apply(txn *Txn) {
 	for _, op := range t.ephemerals.Changes(txn) {
 		t.change(txn.Header, op)
+		t.digests.Change(txn.Header, op)
 	}
 }
+
+// Digest is what a server of 3.6 or later computes for such a tree.
+func (t *Tree) Digest() Digest { return Digest{Version: DigestVersion, Sum: t.digests.Sum()} }
 
 func (t *Tree) change(h Header, op Op) {
 	node := t.nodes[string(op.Path)]
@@ -125,6 +126,11 @@ func (t *Tree) born(path []byte, zxid uint64, cversion int32) {
 }
 
 func (t *Tree) add(path []byte, node *Znode) {
+	if there := t.nodes[string(path)]; there != nil {
+		node.Children = there.Children
+		t.nodes[string(path)] = node
+		return
+	}
 	t.nodes[string(path)] = node
 	if up := t.nodes[string(parent(path))]; up != nil && len(path) > 1 {
 		up.Children++

@@ -37,8 +37,11 @@ func load(t testing.TB, path string) (*Tree, *SnapshotFile) {
 	}
 	defer s.Close()
 	loaded := NewTree(everything)
-	if err := loaded.Load(s.Snapshot); err != nil {
-		t.Fatal(err)
+	for s.Next() {
+		loaded.Add(s.Node())
+	}
+	if s.Err() != nil {
+		t.Fatal(s.Err())
 	}
 	return loaded, s
 }
