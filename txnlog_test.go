@@ -116,7 +116,7 @@ func TestTxnlogCommand(t *testing.T) {
 		{"at a time", []string{dir, server.DataDir(), "--at=0s", "--path=/app"}, exitOK, "/app\n", "what happened later, if anything, is not in these files"},
 		{"stat", []string{dir, server.DataDir(), "--at=0x100000004", "--path=/app/config", "--stat"}, exitOK, "\n      1        17         0  -  ", ""},
 		{"before the beginning", []string{dir, "--at=2001-01-01"}, exitFailure, "", "find 2001-01-01T00:00:00.000Z: the logs begin with 0x100000001, made at 2"},
-		{"behind the end", []string{dir, "--at=0x200000001"}, exitFailure, "", "tree at 0x200000001: the logs end with 0x10000000"},
+		{"behind the end", []string{dir, "--at=0x200000001"}, exitFailure, "", "tree at 0x200000001: the files end with 0x10000000"},
 		{"no such znode", []string{dir, "--at=0x100000003", "--path=/nope"}, exitFailure, "", "there was no such znode"},
 		{"diff", []string{dir, "--diff=0x100000003..0x100000006"}, exitOK, "    - limit=99\n    + limit=98 burst=10\n", ""},
 		{"diff backwards", []string{dir, "--diff=0x100000006..0x100000003"}, exitFailure, "", "0x100000006 is behind 0x100000003"},

@@ -91,6 +91,8 @@ func (r *replay) join(ctx context.Context, next uint64) error {
 		r.forget()
 	case r.last == 0 && first(next):
 		r.begin()
+	default:
+		r.h.jump(r.last, next)
 	}
 	before := r.last
 	r.last = next

@@ -145,9 +145,9 @@ func TestReach(t *testing.T) {
 		want string
 	}{
 		"no snapshot":  {open(t, logs[1].Path, logs[2].Path, logs[3].Path), "the logs do not begin with the ensemble's first transaction"},
-		"no logs":      {open(t, server.DataDir()), "the logs end with"},
+		"no logs":      {open(t, server.DataDir()), "the files end with"},
 		"missing log":  {open(t, logs[0].Path, logs[3].Path), "the logs have nothing between"},
-		"earlier logs": {open(t, logs[0].Path, logs[1].Path), "the logs end with"},
+		"earlier logs": {open(t, logs[0].Path, logs[1].Path), "the files end with"},
 	} {
 		if err := tree(c.h); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: Tree returned %v, want %q", name, err, c.want)

@@ -30,15 +30,16 @@ func (h *History) scan(ctx context.Context, logs []txnlog.File) iter.Seq2[*txnlo
 				at.File++
 			}
 			at.Zxid = txn.Zxid
-			if at.Transactions++; at.Transactions%glance == 0 {
+			if at.Transactions%glance == 0 {
+				if h.Progress != nil {
+					h.Progress(at)
+				}
 				if ctx.Err() != nil {
 					yield(nil, ctx.Err())
 					return
 				}
-				if h.Progress != nil {
-					h.Progress(at)
-				}
 			}
+			at.Transactions++
 			if !yield(txn, nil) {
 				return
 			}
@@ -82,6 +83,15 @@ func follows(before, next uint64) bool {
 // its ensemble: a quorum begins with epoch 1.
 func first(zxid uint64) bool {
 	return audit.Zxid(zxid).Epoch() <= 1 && audit.Zxid(zxid).Counter() == 1
+}
+
+// jump notes that an epoch in between has no transaction. There are such:
+// elections that were followed by another one.
+func (h *History) jump(before, next uint64) {
+	a, b := audit.Zxid(before), audit.Zxid(next)
+	if a.Epoch()+1 < b.Epoch() && before != 0 {
+		h.note("the logs have no transaction of the epochs between %s and %s: either there was none, or files are missing", a, b)
+	}
 }
 
 // hole notes that transactions are missing.

@@ -23,48 +23,49 @@ func (h *History) Tree(ctx context.Context, m Moment, keep func(path []byte) boo
 }
 
 func (h *History) treeAt(ctx context.Context, at uint64, keep func([]byte) bool) (*txnlog.Tree, error) {
+	tree, from, err := h.base(ctx, at, keep)
+	if err == nil {
+		err = h.advance(ctx, tree, from, at)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("tree at %s: %w", audit.Zxid(at), err)
+	}
+	return tree, nil
+}
+
+// base returns a tree to begin with, and the transaction that it is behind.
+func (h *History) base(ctx context.Context, at uint64, keep func([]byte) bool) (tree *txnlog.Tree, from uint64, err error) {
 	var reasons []error
 	for _, file := range slices.Backward(h.Snapshots) {
 		if file.Zxid > at {
 			continue
 		}
 		tree, err := h.load(ctx, file, at, keep)
-		if err == nil {
-			err = h.advance(ctx, tree, file.Zxid, at)
-		}
-		switch _, unfit := errors.AsType[unfitError](err); {
-		case err == nil:
-			return tree, nil
-		case !unfit:
-			return nil, err
+		if _, unfit := errors.AsType[unfitError](err); !unfit {
+			return tree, file.Zxid, err
 		}
 		reasons = append(reasons, err)
 	}
-	if len(reasons) == 0 {
-		reasons = append(reasons, unfitError{"there is no snapshot at or before it, and the logs do not begin with the ensemble's first transaction"})
+	switch whole, err := h.begins(ctx); {
+	case err != nil:
+		return nil, 0, err
+	case whole:
+		return txnlog.NewTree(keep), 0, nil
 	}
-	if len(h.Logs) > 0 && h.begins(ctx) {
-		tree := txnlog.NewTree(keep)
-		err := h.advance(ctx, tree, 0, at)
-		if err == nil {
-			return tree, nil
-		}
-		reasons = []error{err}
-	}
-	return nil, fmt.Errorf("tree at %s: %w", audit.Zxid(at), errors.Join(reasons...))
+	return nil, 0, errors.Join(append(reasons, unfitError{"the logs do not begin with the ensemble's first transaction, and no snapshot at or before it is of use"})...)
 }
 
-// unfitError is why a tree cannot be made from one snapshot; an older one may do.
+// unfitError is why one snapshot is of no use; an older one may be.
 type unfitError struct{ reason string }
 
 func (e unfitError) Error() string { return e.reason }
 
 // begins tells whether the logs have the first transaction of the ensemble.
-func (h *History) begins(ctx context.Context) bool {
-	for txn, err := range h.scan(ctx, h.Logs[:1]) {
-		return err == nil && first(txn.Zxid)
+func (h *History) begins(ctx context.Context) (bool, error) {
+	for txn, err := range h.scan(ctx, h.Logs[:min(1, len(h.Logs))]) {
+		return err == nil && first(txn.Zxid), err
 	}
-	return false
+	return false, nil
 }
 
 // load reads a snapshot that was finished at or before a transaction. The tree
@@ -113,12 +114,13 @@ func (h *History) advance(ctx context.Context, tree *txnlog.Tree, from, to uint6
 			continue
 		}
 		if last == 0 && !first(txn.Zxid) || last != 0 && !follows(last, txn.Zxid) {
-			return unfitError{fmt.Sprintf("the logs have nothing between %s and %s", audit.Zxid(last), audit.Zxid(txn.Zxid))}
+			return fmt.Errorf("the logs have nothing between %s and %s", audit.Zxid(last), audit.Zxid(txn.Zxid))
 		}
 		if txn.Zxid > to {
 			last, behind = to, true
 			break
 		}
+		h.jump(last, txn.Zxid)
 		last = txn.Zxid
 		tree.Apply(txn)
 		if txn.HasDigest && txn.Digest.Version == txnlog.DigestVersion {
@@ -129,7 +131,7 @@ func (h *History) advance(ctx context.Context, tree *txnlog.Tree, from, to uint6
 		h.uncommitted(last)
 	}
 	if last < to {
-		return unfitError{fmt.Sprintf("the logs end with %s, before it", audit.Zxid(last))}
+		return fmt.Errorf("the files end with %s, before it", audit.Zxid(last))
 	}
 	if differs {
 		h.note("the tree is not the server's: with %s that one had another digest. Transactions of the logs may never have been committed", audit.Zxid(digested))
