@@ -123,6 +123,7 @@ func TestTxnlogCommand(t *testing.T) {
 		{"damaged", []string{broken}, exitFailure, "/app/config  v0", "/log.100000001 at offset "},
 		{"passed over", []string{broken, "--skip-damaged"}, exitOK, "/app/config  v0", "passed over: " + broken},
 		{"nothing there", []string{t.TempDir()}, exitFailure, "", "has no transaction log and no snapshot"},
+		{"only snapshots", []string{server.DataDir()}, exitFailure, "", "there is no transaction log, only snapshots"},
 		{"no directory", []string{"/nope"}, exitFailure, "", "/nope"},
 		{"no log", []string{"main.go"}, exitFailure, "", "main.go at offset 0: corrupt: it begins with"},
 	}

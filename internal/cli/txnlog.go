@@ -96,6 +96,9 @@ type txnlogPrinter struct {
 // changes prints what the filter lets pass.
 func (p *txnlogPrinter) changes(ctx context.Context) error {
 	o := &p.options
+	if len(p.history.Logs) == 0 {
+		return errors.New("there is no transaction log, only snapshots: --at shows what they hold")
+	}
 	for c, err := range p.history.Changes(ctx, p.wanted()) {
 		if err != nil {
 			return err

@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"regexp"
 	"slices"
@@ -418,6 +420,23 @@ func TestParseMoments(t *testing.T) {
 		if got, err := ParseMoments(text, now); err == nil {
 			t.Errorf("ParseMoments(%q) = %v", text, got)
 		}
+	}
+}
+
+// TestTxnlogProgress shows a bar, not before a run is long and not too often.
+func TestTxnlogProgress(t *testing.T) {
+	var shown []string
+	p := &txnlogPrinter{
+		options: TxnlogOptions{Progress: func(text string) { shown = append(shown, text) }},
+		out:     bufio.NewWriter(io.Discard), began: time.Now(),
+	}
+	at := history.Progress{File: 3, Files: 4, Transactions: 12345, Zxid: 0x10000000a}
+	p.progress(at)
+	p.began = p.began.Add(-time.Minute)
+	p.progress(at)
+	p.progress(at)
+	if diff := cmp.Diff([]string{"[##########          ] log 3 of 4, 12345 transactions, 0x10000000a"}, shown); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

@@ -1,8 +1,11 @@
 package history
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/adler32"
 	"os"
 	"strings"
 	"testing"
@@ -167,6 +170,39 @@ func TestReach(t *testing.T) {
 	}
 	h.SkipDamaged = true
 	if err := tree(h); err != nil || !h.noted("passed over: "+snapshots[0].Path) {
+		t.Errorf("Tree returned %v, notes %q", err, h.notes)
+	}
+}
+
+// TestDigest finds a tree that is not the server's: the transactions of a log
+// say something else than the server applied.
+func TestDigest(t *testing.T) {
+	server := counted(t)
+	logs, err := txnlog.Logs(server.TxnLogDir())
+	do(t, "list the logs", err)
+	last := logs[len(logs)-1]
+	moment := Moment{Zxid: last.Zxid + 4} // Each znode has changed since.
+	const doubt = "the tree is not the server's: with 0x"
+	h := open(t, server.DataDir(), server.TxnLogDir())
+	if _, err := h.Tree(t.Context(), moment, nil); err != nil || h.noted(doubt) {
+		t.Fatalf("Tree returned %v, notes %q", err, h.notes)
+	}
+	damage(t, last.Path, func(content []byte) []byte {
+		const head, front = 16, 12
+		for at := head; ; {
+			size := int(binary.BigEndian.Uint32(content[at+8:]))
+			if size == 0 {
+				return content
+			}
+			payload := content[at+front:][:size]
+			if path := bytes.Index(payload, []byte("/k")); path > 0 {
+				payload[path+len("/k0")+4]++ // The first digit of the data.
+				binary.BigEndian.PutUint64(content[at:], uint64(adler32.Checksum(payload)))
+			}
+			at += front + size + 1
+		}
+	})
+	if _, err := h.Tree(t.Context(), moment, nil); err != nil || !h.noted(doubt) {
 		t.Errorf("Tree returned %v, notes %q", err, h.notes)
 	}
 }
