@@ -73,7 +73,7 @@ func TestReadmeTxnlog(t *testing.T) {
 	}
 	server := deletedConfig(t)
 	var args []string
-	for _, arg := range strings.Fields(string(example[1])) {
+	for arg := range strings.FieldsSeq(string(example[1])) {
 		args = append(args, strings.ReplaceAll(arg, "/var/lib/zookeeper", server.TxnLogDir()))
 	}
 	var stdout, stderr bytes.Buffer

@@ -19,10 +19,16 @@ import (
 )
 
 // counted is a server's history in several logs with snapshots between them:
-// each of some znodes counts upwards.
+// each of some znodes counts upwards, and another one lives twice.
 func counted(t *testing.T) *zktest.Server {
 	t.Helper()
-	server := zktest.Start(t, zktest.Options{Config: map[string]string{"snapCount": "40"}}).Server(1)
+	return count(t).Server(1)
+}
+
+func count(t *testing.T) *zktest.Ensemble {
+	t.Helper()
+	ensemble := zktest.Start(t, zktest.Options{Config: map[string]string{"snapCount": "40"}})
+	server := ensemble.Server(1)
 	conn, _ := connect(t, server)
 	const znodes = 4
 	for i := range 200 {
@@ -34,10 +40,17 @@ func counted(t *testing.T) *zktest.Server {
 			_, err = conn.Set(path, data, -1)
 		}
 		do(t, "write "+path, err)
+		if i == 150 {
+			do(t, "delete /again", conn.Delete("/again", -1))
+		}
+		if i == 10 || i == 150 {
+			_, err = conn.Create("/again", nil, 0, zk.WorldACL(zk.PermAll))
+			do(t, "create /again", err)
+		}
 	}
 	conn.Close()
 	server.Kill()
-	return server
+	return ensemble
 }
 
 // recount replays such a history, and returns for how many changes it was known
@@ -50,6 +63,9 @@ func recount(t *testing.T, h *opened) (known, all int, err error) {
 			return known, all, err
 		}
 		c.Describe(p, rule)
+		if c.Op == audit.OpDeleted && c.Czxid >= c.Zxid {
+			t.Errorf("%s is deleted by %s and was created by %s", c.Path, c.Zxid, c.Czxid)
+		}
 		if c.Op != audit.OpDataChanged {
 			continue
 		}

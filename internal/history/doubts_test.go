@@ -8,12 +8,17 @@ import (
 	"hash/adler32"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/go-zookeeper/zk"
+	"github.com/google/go-cmp/cmp"
+
 	"zkwarden/audit"
 	"zkwarden/audit/txnlog"
+	"zkwarden/internal/zktest"
 )
 
 // entry is a transaction to be written: it makes /ZXID, and a closeSession
@@ -189,14 +194,71 @@ func TestFuzzySnapshot(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "was begun before it and finished with") {
 		t.Errorf("Tree returned %v", err)
 	}
-	// What it shows from behind its beginning is nothing that was before.
-	h := open(t, renamed)
-	for _, log := range logs {
-		if log.Zxid > 1 {
-			h.Logs = append(h.Logs, log)
+	notBefore(t, server, renamed)
+}
+
+// notBefore gives a snapshot the name of one that was begun with the log in
+// which a znode is deleted and created anew. What it shows from behind its
+// beginning is nothing that was before.
+func notBefore(t *testing.T, server *zktest.Server, snapshot string) {
+	t.Helper()
+	var deleted uint64
+	for c, err := range open(t, server.TxnLogDir()).Changes(t.Context(), ChangesOptions{}) {
+		do(t, "read the logs", err)
+		if c.Op == audit.OpDeleted {
+			deleted = uint64(c.Zxid)
 		}
 	}
-	if known, all, err := recount(t, h); err != nil || known < all-8 {
-		t.Errorf("%d of %d changes, %v", known, all, err)
+	h := open(t, server.TxnLogDir())
+	h.Logs = h.since(deleted - 1)
+	early := filepath.Join(t.TempDir(), fmt.Sprintf("snapshot.%x", h.Logs[0].Zxid-1))
+	do(t, "rename a snapshot", os.Rename(snapshot, early))
+	h.Snapshots = []txnlog.File{{Path: early, Zxid: h.Logs[0].Zxid - 1}}
+	if known, all, err := recount(t, h); err != nil || known != all-4 {
+		t.Errorf("%d of %d changes, %v, notes %q", known, all, err, h.notes)
+	}
+}
+
+// TestJoin knows from a snapshot what was before the logs.
+func TestJoin(t *testing.T) {
+	ensemble := count(t)
+	server := ensemble.Server(1)
+	do(t, "restart the server", server.Restart(t.Context()))
+	do(t, "wait for the server", ensemble.WaitServing(t.Context()))
+	conn, _ := connect(t, server)
+	sessions := map[int64]string{conn.SessionID(): "mine"}
+	_, err := conn.Set("/k1", []byte("50"), -1)
+	do(t, "set", err)
+	_, err = conn.SetACL("/k1", zk.AuthACL(zk.PermAll), -1)
+	if err == nil {
+		t.Fatal("a session without credentials sets its own ACL")
+	}
+	_, err = conn.SetACL("/k2", append(zk.WorldACL(zk.PermRead), zk.WorldACL(zk.PermAdmin)...), -1)
+	do(t, "setACL", err)
+	do(t, "delete", conn.Delete("/k3", -1))
+	conn.Close()
+	server.Kill()
+	logs, err := txnlog.Logs(server.TxnLogDir())
+	do(t, "list the logs", err)
+	h := open(t, logs[len(logs)-1].Path, server.DataDir())
+	got, err := h.told(t.Context(), ChangesOptions{Contents: true}, sessions)
+	want := []string{
+		`data_changed /k1 v50 a0 "49" "50" by mine`,
+		`acl_changed /k2 v49 a1 acl:1 acl:2 by mine`,
+		`deleted /k3 v49 a0 "49" - explicit by mine`,
+	}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v, notes %q (-want +got):\n%s", err, h.notes, diff)
+	}
+}
+
+// TestComparePaths orders siblings by their bytes, and families together.
+func TestComparePaths(t *testing.T) {
+	want := []string{"/", "/a", "/a/b", "/a/b/c", "/a/ü", "/a b", "/a-b", "/a-b/c", "/aa", "/ü"}
+	got := slices.Clone(want)
+	slices.Reverse(got)
+	slices.SortFunc(got, ComparePaths)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
