@@ -19,6 +19,10 @@ import (
 	"zkwarden/internal/history"
 )
 
+// maxNotes is how many doubts Txnlog tells of: damaged files can raise any
+// number.
+const maxNotes = 100
+
 // TxnlogOptions say which files [Txnlog] reads, and what it prints of them.
 type TxnlogOptions struct {
 	Files  []string  // Logs, snapshots and directories of both, of one server.
@@ -211,8 +215,11 @@ func (p *txnlogPrinter) json(e *audit.Event) error {
 
 // note says each thing once, where the answer stands that it is about.
 func (p *txnlogPrinter) note(text string) {
-	if p.noted[text] {
+	switch {
+	case p.noted[text] || len(p.noted) > maxNotes:
 		return
+	case len(p.noted) == maxNotes:
+		text = "there is more that is doubtful, which is not told one by one"
 	}
 	p.noted[text] = true
 	_ = p.out.Flush() // It keeps its error.

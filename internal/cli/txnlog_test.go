@@ -194,15 +194,7 @@ func TestTxnlogEvents(t *testing.T) {
 	if diff := cmp.Diff(identities(t, live), identities(t, lines[:len(live)])); diff != "" {
 		t.Errorf("ids (-auditor +txnlog):\n%s", diff)
 	}
-	schema, err := eventtest.Published()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, line := range lines {
-		if err := schema.Validate([]byte(journalled(t, line))); err != nil {
-			t.Errorf("%s: %v", line, err)
-		}
-	}
+	valid(t, lines)
 	if want := `"before":{"size":5,"data":"three","encoding":"utf-8","acl":[{"perms":"cdrwa","scheme":"world","id":"anyone"}]}`; !strings.Contains(got, want) {
 		t.Errorf("no line has %s: %s", want, got)
 	}
@@ -235,6 +227,20 @@ func identities(t *testing.T, lines []string) (all []string) {
 	return all
 }
 
+// valid holds lines to the schema of the journal.
+func valid(t *testing.T, lines []string) {
+	t.Helper()
+	schema, err := eventtest.Published()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range lines {
+		if err := schema.Validate([]byte(journalled(t, line))); err != nil {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+}
+
 // journalled adds what the schema demands of the lines of a journal alone, and
 // fails if any of it is there.
 func journalled(t *testing.T, line string) string {
@@ -244,6 +250,11 @@ func journalled(t *testing.T, line string) string {
 		t.Fatal(err)
 	}
 	hash := strings.Repeat("0", 64)
+	for _, name := range []string{"id", "ensemble"} {
+		if _, there := members[name]; !there {
+			members[name] = hash[:32]
+		}
+	}
 	for name, value := range map[string]any{"seq": 1, "recorder": "", "observed": "2026-11-20T10:00:00.000Z", "prev": hash, "hash": hash} {
 		if _, there := members[name]; there {
 			t.Errorf("%s has %s", line, name)
@@ -306,6 +317,12 @@ func TestTxnlogAt(t *testing.T) {
 				if diff := cmp.Diff(differences(t, moments[order[i-1]], moments[order[i]]), summary(got)); diff != "" {
 					t.Errorf("between %#x and %#x (-server +txnlog):\n%s", order[i-1], order[i], diff)
 				}
+				o.JSON = true
+				lines, _, err := printTxnlog(t, o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				valid(t, strings.Split(strings.TrimSuffix(lines, "\n"), "\n"))
 			}
 		})
 	}
@@ -437,6 +454,19 @@ func TestTxnlogProgress(t *testing.T) {
 	p.progress(at)
 	if diff := cmp.Diff([]string{"[##########          ] log 3 of 4, 12345 transactions, 0x10000000a"}, shown); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestTxnlogNotes says everything once, and not without end.
+func TestTxnlogNotes(t *testing.T) {
+	var warnings bytes.Buffer
+	p := &txnlogPrinter{options: TxnlogOptions{Warnings: &warnings}, out: bufio.NewWriter(io.Discard), noted: map[string]bool{}}
+	for i := range 3 * maxNotes {
+		p.note(fmt.Sprint("doubt ", i/2))
+	}
+	if lines := strings.Count(warnings.String(), "\n"); lines != maxNotes+1 || strings.Count(warnings.String(), "doubt 7\n") != 1 ||
+		!strings.HasSuffix(warnings.String(), "zkwarden: there is more that is doubtful, which is not told one by one\n") {
+		t.Errorf("%d lines: %s", lines, &warnings)
 	}
 }
 
