@@ -67,6 +67,7 @@ type flags struct {
 
 	verify    verifyFlags
 	log       logFlags
+	txnlog    txnlogFlags
 	explained []string
 }
 
@@ -91,6 +92,7 @@ func newFlags() *flags {
 	f.watchFlags()
 	f.logFlags()
 	f.verifyFlags()
+	f.txnlogFlags()
 	f.checkFlags()
 	f.healthFlags()
 	nameCulprits(f.app)
@@ -236,6 +238,8 @@ func (f *flags) checkCommand(chosen string) error {
 		return f.checkVerify()
 	case f.log.clause.FullCommand():
 		return f.checkLog()
+	case f.txnlog.clause.FullCommand():
+		return f.checkTxnlog()
 	case f.healthCommand.FullCommand():
 		if !strings.Contains(f.health.ListenAddress, "://") {
 			return app.CheckListenAddress(f.health.ListenAddress)

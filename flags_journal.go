@@ -121,34 +121,41 @@ func (f *flags) checkLog() error {
 	case l.options.Limit < 0:
 		return fmt.Errorf("--limit: %d is negative", l.options.Limit)
 	}
+	filter.Ops, filter.Kinds, filter.Sources = as[audit.Op](l.ops), as[audit.Kind](l.kinds), as[audit.Origin](l.sources)
+	if err := parseFilter(filter, l.sessions, l.since, l.until, time.Now()); err != nil {
+		return err
+	}
+	if l.seqs != "" {
+		var err error
+		if filter.From, filter.To, err = cli.ParseSeqs(l.seqs); err != nil {
+			return fmt.Errorf("--seq: %w", err)
+		}
+	}
+	return nil
+}
+
+// parseFilter checks the paths of a filter, and sets what is given as text.
+func parseFilter(filter *cli.LogFilter, sessions []string, since, until string, now time.Time) (err error) {
 	for _, path := range filter.Paths {
 		if err := cli.ValidateGlob(path); err != nil {
 			return fmt.Errorf("--path: %w", err)
 		}
 	}
-	filter.Ops, filter.Kinds, filter.Sources = as[audit.Op](l.ops), as[audit.Kind](l.kinds), as[audit.Origin](l.sources)
-	for _, text := range l.sessions {
+	for _, text := range sessions {
 		var id audit.SessionID
 		if err := id.UnmarshalText([]byte(text)); err != nil {
 			return fmt.Errorf("--session: %w", err)
 		}
 		filter.Sessions = append(filter.Sessions, id)
 	}
-	var err error
-	now := time.Now()
-	if l.since != "" {
-		if filter.Since, err = cli.ParseWhen(l.since, now); err != nil {
+	if since != "" {
+		if filter.Since, err = cli.ParseWhen(since, now); err != nil {
 			return fmt.Errorf("--since: %w", err)
 		}
 	}
-	if l.until != "" {
-		if filter.Until, err = cli.ParseWhen(l.until, now); err != nil {
+	if until != "" {
+		if filter.Until, err = cli.ParseWhen(until, now); err != nil {
 			return fmt.Errorf("--until: %w", err)
-		}
-	}
-	if l.seqs != "" {
-		if filter.From, filter.To, err = cli.ParseSeqs(l.seqs); err != nil {
-			return fmt.Errorf("--seq: %w", err)
 		}
 	}
 	return nil

@@ -83,10 +83,17 @@ var samples = map[string][]string{
 	"depth":                              {"2"},
 	"json":                               {"true"},
 	"ready":                              {"true"},
+	"txnlog at":                          {"0x5"},
+	"txnlog diff":                        {"0x5..0x6"},
+	"txnlog stat":                        {"true", "--at=0x5"},
+	"content":                            {"true"},
+	"level":                              {"metadata"},
+	"skip-damaged":                       {"true"},
+	"ensemble.generation":                {"2"},
 }
 
 // arguments are what a command cannot do without.
-var arguments = map[string][]string{"watch": {"/a"}}
+var arguments = map[string][]string{"watch": {"/a"}, "txnlog": {"/data"}}
 
 // commandLine is a flag with a command it works for.
 type commandLine struct {
@@ -121,9 +128,11 @@ func parsed(t *testing.T, args ...string) string {
 	if err != nil {
 		t.Fatalf("parse %q: %v", args, err)
 	}
-	return fmt.Sprintf("%s\n%q %t %+v %q %s %q %q %q %+v %s\n%+v %q\n%+v\n%+v\n%+v\n%+v\n%+v", chosen,
+	past := f.txnlog.options
+	past.At, past.Diff = nil, nil // They are times that go on.
+	return fmt.Sprintf("%s\n%q %t %+v %q %s %q %q %q %+v %s\n%+v %q\n%+v\n%+v\n%+v\n%+v\n%+v\n%+v %q %q", chosen,
 		f.addresses, f.tls, f.tlsFiles, f.authFile, f.timeout, f.ensemble, f.logLevel, f.logFormat, f.ensembleMembers, f.ensembleTimeout,
-		f.run, f.explained, f.tree, f.watch, f.health, f.log.options, f.verify.options)
+		f.run, f.explained, f.tree, f.watch, f.health, f.log.options, f.verify.options, past, f.txnlog.at, f.txnlog.diff)
 }
 
 func TestEveryFlagHasHelp(t *testing.T) {

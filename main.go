@@ -79,6 +79,9 @@ func ask(ctx context.Context, f *flags, chosen string, stdout, stderr io.Writer)
 		return cli.Watch(ctx, f.watchOptions(stdout, stderr), stdout)
 	case f.log.clause.FullCommand():
 		return cli.Log(ctx, f.logOptions(stdout, stderr), stdout)
+	case f.txnlog.clause.FullCommand():
+		options, stdout := f.txnlogOptions(stdout, stderr)
+		return cli.Txnlog(ctx, options, stdout)
 	case f.verify.clause.FullCommand():
 		return cli.Verify(ctx, f.verifyOptions(stdout, stderr), stdout)
 	case f.healthCommand.FullCommand():

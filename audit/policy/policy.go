@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"zkwarden/audit"
@@ -71,6 +72,14 @@ func ForPaths(paths []string, level Level, key []byte) (*Policy, error) {
 		return nil, errors.Join(errs...)
 	}
 	return newPolicy(rules, key), nil
+}
+
+// Unlimited returns the rule of people who have the files of a server anyway:
+// one level for every znode, ZooKeeper's own included, and data uncut. Ids of
+// the digest scheme stay digests.
+func Unlimited(level Level, key []byte) (*Policy, Rule) {
+	rule := Rule{Level: level, globs: []glob{{text: "/", root: "/", below: true, server: true}}, maxData: math.MaxInt}
+	return newPolicy([]Rule{rule}, key), rule
 }
 
 // outermost returns the roots of what the rules record, without those that lie

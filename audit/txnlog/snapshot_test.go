@@ -51,7 +51,7 @@ func (f formatter) list(t testing.TB, file string) map[string]string {
 	return listed
 }
 
-func (f formatter) format(loaded *tree, sessions []Session) map[string]string {
+func (f formatter) format(loaded *Tree, sessions []Session) map[string]string {
 	listed := map[string]string{}
 	date := func(ms int64) string { return time.UnixMilli(ms).UTC().Format("Mon Jan 02 15:04:05 MST 2006") }
 	owned := map[uint64]int{}
@@ -157,10 +157,7 @@ func TestSnapshots(t *testing.T) {
 func agree(t *testing.T, version string, txns []*Txn, file File) {
 	t.Helper()
 	loaded, s := load(t, file.Path)
-	made, digests := newTree(), NewDigests()
-	for path, node := range loaded.nodes {
-		digests.Add(&Node{Path: []byte(path), Data: node.Data, Stat: node.Stat})
-	}
+	made := NewTree(everything)
 	from, digest, ok := s.Digest()
 	if ok != digested(version) {
 		t.Errorf("%s: it has a digest: %v", file.Path, ok)
@@ -169,23 +166,20 @@ func agree(t *testing.T, version string, txns []*Txn, file File) {
 		t.Errorf("%s: last zxid %#x, %v", file.Path, last, ok)
 	}
 	for _, txn := range txns {
-		made.apply(txn)
+		made.Apply(txn)
 		if txn.Zxid > file.Zxid {
-			loaded.apply(txn)
-			for _, op := range txn.Changes() {
-				digests.Change(txn.Header, op)
-			}
+			loaded.Apply(txn)
 		}
 		// A server applies a transaction before it notes its digest, so that a
 		// snapshot may show the one behind: the next digest tells.
-		if txn.Zxid == from && digest.Sum != digests.Sum() && txn.Zxid == txns[len(txns)-1].Zxid {
-			t.Errorf("%s: digest %+v at %#x, computed %d", file.Path, digest, from, digests.Sum())
+		if txn.Zxid == from && digest.Sum != loaded.Digest().Sum && txn.Zxid == txns[len(txns)-1].Zxid {
+			t.Errorf("%s: digest %+v at %#x, computed %d", file.Path, digest, from, loaded.Digest().Sum)
 		}
-		if txn.Zxid > max(from, file.Zxid) && txn.HasDigest && txn.Digest.Sum != digests.Sum() {
-			t.Fatalf("%s and log: digest %+v of %#x, computed %d", file.Path, txn.Digest, txn.Zxid, digests.Sum())
+		if txn.Zxid > max(from, file.Zxid) && txn.HasDigest && txn.Digest.Sum != loaded.Digest().Sum {
+			t.Fatalf("%s and log: digest %+v of %#x, computed %d", file.Path, txn.Digest, txn.Zxid, loaded.Digest().Sum)
 		}
 	}
-	if diff := cmp.Diff(made.trim(), loaded.trim()); diff != "" {
+	if diff := cmp.Diff(trimmed(made), trimmed(loaded)); diff != "" {
 		t.Errorf("%s (-log +snapshot and log):\n%s", file.Path, diff)
 	}
 }

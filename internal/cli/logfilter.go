@@ -67,9 +67,14 @@ func (f *LogFilter) onPath(e *audit.Event) bool {
 	if e.Kind == audit.KindGap {
 		return true
 	}
-	return e.Path != "" && slices.ContainsFunc(f.Paths, func(pattern string) bool {
+	return e.Path != "" && f.wants(e.Path)
+}
+
+// wants tells whether a path is one of those that are asked for.
+func (f *LogFilter) wants(path string) bool {
+	return len(f.Paths) == 0 || slices.ContainsFunc(f.Paths, func(pattern string) bool {
 		// A name may look like a glob and be meant as it is.
-		return audit.Within(e.Path, pattern) || isGlob(pattern) && doublestar.MatchUnvalidated(pattern, e.Path)
+		return audit.Within(path, pattern) || isGlob(pattern) && doublestar.MatchUnvalidated(pattern, path)
 	})
 }
 
