@@ -29,11 +29,7 @@ func newLaboratory(ctx context.Context, t *testing.T) *laboratory {
 	t.Helper()
 	l := &laboratory{ensemble: zktest.Start(t, zktest.Options{Servers: 3, Dir: t.TempDir()})}
 	l.joinByProxies(ctx, t)
-	binary := filepath.Join(t.TempDir(), "zkwarden")
-	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", binary, "zkwarden")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build zkwarden: %v\n%s", err, out)
-	}
+	binary := buildBinary(ctx, t)
 	var sidecars []string
 	for _, s := range l.ensemble.Servers() {
 		sidecars = append(sidecars, l.startSidecar(t, binary, s))
