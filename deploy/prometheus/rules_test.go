@@ -135,10 +135,7 @@ func TestThresholds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var rows []string
-	for _, row := range regexp.MustCompile("(?m)^\\| `\\w+` \\| `\\w+` \\| [0-9.]+ \\|").FindAllString(string(readme), -1) {
-		rows = append(rows, row)
-	}
+	rows := regexp.MustCompile("(?m)^\\| `\\w+` \\| `\\w+` \\| [0-9.]+ \\|").FindAllString(string(readme), -1)
 	var want []string
 	names := map[string]bool{}
 	for _, name := range shipped {
