@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -188,15 +189,21 @@ func run(t *testing.T, command *exec.Cmd, ready string) {
 	var log strings.Builder
 	command.Stdout, command.Stderr = &log, &log
 	command.WaitDelay = 5 * time.Second
-	if err := command.Start(); err != nil {
+	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	started, ended := make(chan error), make(chan struct{})
+	var failure error
+	go func() {
+		runtime.LockOSThread() // The kernel ends the process with the thread that started it.
+		err := command.Start()
+		started <- err
+		if err == nil {
+			failure = command.Wait()
+			close(ended)
+		}
+	}()
+	if err := <-started; err != nil {
 		t.Fatal(err)
 	}
-	var failure error
-	ended := make(chan struct{})
-	go func() {
-		failure = command.Wait()
-		close(ended)
-	}()
 	t.Cleanup(func() {
 		_ = command.Process.Signal(syscall.SIGTERM) // It may have ended.
 		<-ended
