@@ -122,7 +122,7 @@ func (l *laboratory) lose(ctx context.Context, t *testing.T, way loss) {
 	if err := l.ensemble.WaitServing(ctx); err != nil {
 		t.Fatal(err)
 	}
-	l.await(ctx, t, "all is well again", `absent(ALERTS{alertstate="firing", severity!="info"}) and sum(zookeeper_serving) == 3`)
+	l.await(ctx, t, "all is well again", `absent(ALERTS{alertstate="firing", severity!="info"}) and on () sum(zookeeper_serving) == 3`)
 	want := []string{"ZooKeeperNoLeader", "ZooKeeperQuorumLost"}
 	if diff := cmp.Diff(want, l.fired(ctx, t, began, `severity!="info"`)); diff != "" {
 		t.Errorf("alerts that fired (-want +got):\n%s", diff)
