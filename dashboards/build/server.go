@@ -104,9 +104,8 @@ func leaderSeries() []*panel {
 		}, query{`sum by (instance) (` + rate("zookeeper_proposals_total", ofInstance) + `)`, "proposals {{instance}}"},
 			query{`sum by (instance) (` + rate("zookeeper_commits_total", ofInstance) + `)`, "commits {{instance}}"}),
 		series(about{
-			title: "Time to the acknowledgement", description: "Mean time from a request to the acknowledgement by each server, seen by the leader, and by a quorum.", unit: "s", noValue: onlyLeader,
-		}, query{mean("zookeeper_ack_latency_seconds", "learner"), "server {{learner}}"},
-			query{mean("zookeeper_quorum_ack_latency_seconds", "instance"), "quorum"}),
+			title: "Time to the acknowledgement", description: "Mean time from a request to its acknowledgement by a quorum, seen by the leader.", unit: "s", noValue: onlyLeader,
+		}, query{mean("zookeeper_quorum_ack_latency_seconds", "instance"), "{{instance}}"}),
 		series(about{
 			title: "Packets to learners", description: "Mean number of packets that wait at the leader to be sent to each learner.", unit: "short", noValue: onlyLeader,
 			runbook: "ZooKeeperMemberLagging",
