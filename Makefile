@@ -24,10 +24,10 @@ BENCHES   = $(shell grep -rl --include='*_test.go' '^func Benchmark' . | xargs -
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-all soak lint bench fmt clean
+.PHONY: help build demo test test-all soak check-dashboards lint bench fmt clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build the static binary ./zkwarden
 	CGO_ENABLED=0 go build -buildvcs=false -trimpath -ldflags '$(LDFLAGS)' -o zkwarden .
@@ -58,6 +58,11 @@ soak: ## run the model test of the auditor for SOAK, 30m by default; ZKWARDEN_SE
 	@internal/tools/require.sh go git cc
 	@internal/zktest/fetch.sh >/dev/null
 	ZKWARDEN_MODEL=$(SOAK) go test -race -count=1 -timeout 3h -run '^TestModel$$' -v ./internal/app
+
+check-dashboards: ## parse the queries of the dashboards, and check their JSON against Grafana's types
+	@internal/tools/require.sh go npm
+	cd internal/tools/queries && go test -count=1 .
+	dashboards/schema/check.sh
 
 lint: ## run golangci-lint and shellcheck
 	@internal/tools/require.sh go git shellcheck

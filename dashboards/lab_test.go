@@ -28,8 +28,9 @@ const (
 // and a Prometheus that scrapes them.
 type lab struct {
 	ensemble   *zktest.Ensemble
-	prometheus string // URL.
-	records    string // File with what the auditor printed.
+	prometheus string        // URL.
+	records    string        // File with what the auditor printed.
+	audited    *zktest.Proxy // Between the auditor and a follower.
 	begin      time.Time
 }
 
@@ -72,7 +73,15 @@ func startLab(t *testing.T) *lab {
 	t.Cleanup(func() { out.Close() })
 	sink := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
 	t.Cleanup(sink.Close)
-	auditor := startZkwarden(t, binary, out, "--zookeeper.address="+strings.Join(l.ensemble.Addrs(), ","), "--ensemble.name=orders",
+	followers, err := l.ensemble.Followers(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l.audited, err = zktest.NewProxy(followers[0].Addr()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.audited.Close() })
+	auditor := startZkwarden(t, binary, out, "--zookeeper.address="+l.audited.Addr(), "--ensemble.name=orders",
 		"--audit.path=/orders", "--audit.dir="+filepath.Join(dir, "audit"), "--audit.sweep-interval=2s", "--audit.checkpoint-interval=5s",
 		"--sink.webhook.url="+sink.URL)
 	l.prometheus = startPrometheus(t, dir, sidecars, auditor)

@@ -94,8 +94,8 @@ func TestNoEmptyPanel(t *testing.T) {
 	l.checkAnswers(t, span{l.begin, time.Now()})
 }
 
-// story is what happens to the ensemble: traffic, a leader that dies and
-// returns, and traffic again.
+// story is what happens to the ensemble: traffic, an auditor that is cut off
+// for a while, a leader that dies and returns, and traffic until it is told.
 func (l *lab) story(t *testing.T, chapter time.Duration) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
@@ -106,6 +106,10 @@ func (l *lab) story(t *testing.T, chapter time.Duration) {
 	}()
 	defer func() { stop(); <-driven }()
 	wait(t, chapter)
+	l.audited.Refuse(true)
+	l.audited.Cut()
+	wait(t, chapter/4)
+	l.audited.Refuse(false)
 	leader, err := l.ensemble.Leader(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -117,6 +121,13 @@ func (l *lab) story(t *testing.T, chapter time.Duration) {
 	}
 	if err := l.ensemble.WaitServing(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+	err = await(t.Context(), func(ctx context.Context) bool {
+		a, err := ask(ctx, l.prometheus+"/api/v1/query?query="+url.QueryEscape("sum(increase(zkwarden_audit_gaps_total[1m])) > 0 and min(zkwarden_audit_connected) == 1"))
+		return err == nil && len(a.Data.Result) > 0
+	})
+	if err != nil {
+		t.Fatalf("no gap is told: %v", err)
 	}
 	wait(t, chapter)
 }
