@@ -24,7 +24,7 @@ BENCHES   = $(shell grep -rl --include='*_test.go' '^func Benchmark' . | xargs -
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-all soak check-dashboards lint bench fmt clean
+.PHONY: help build demo test test-all soak check-dashboards pictures lint bench fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,10 @@ check-dashboards: ## parse the queries of the dashboards, and check their JSON a
 	@internal/tools/require.sh go npm
 	cd internal/tools/queries && go test -count=1 .
 	dashboards/schema/check.sh
+
+pictures: ## draw the dashboards for docs/pictures, with Grafana's components in Chromium
+	@internal/tools/require.sh go npm chromium
+	dashboards/render/pictures.sh
 
 lint: ## run golangci-lint and shellcheck
 	@internal/tools/require.sh go git shellcheck

@@ -80,6 +80,7 @@ func TestLintFinds(t *testing.T) {
 		"names its series after":        {`"legendFormat": "member {{member}}"`, `"legendFormat": ""`},
 		"unknown variable $pod":         {`$instance`, `$pod`},
 		"two queries are A":             {`"refId": "B"`, `"refId": "A"`},
+		"two panels are called":         {`"title": "Leader"`, `"title": "Quorum"`},
 		"asks nothing":                  {`"targets": [`, `"goals": [`},
 	} {
 		t.Run(finding, func(t *testing.T) {

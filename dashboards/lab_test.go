@@ -48,21 +48,22 @@ func startLab(t *testing.T) *lab {
 		records: filepath.Join(dir, "records.jsonl"),
 	}
 	binary := filepath.Join(dir, "zkwarden")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", binary, "..").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-ldflags=-X github.com/prometheus/common/version.Version=devel", "-o", binary, "..").CombinedOutput(); err != nil {
 		t.Fatalf("build zkwarden: %v\n%s", err, out)
 	}
-	var members []string
+	var plain, secure []string
 	for _, s := range l.ensemble.Servers() {
-		members = append(members, fmt.Sprintf("--ensemble.member=%d=%s", s.ID(), s.Addr()))
+		plain = append(plain, fmt.Sprintf("--ensemble.member=%d=%s", s.ID(), s.Addr()))
+		secure = append(secure, fmt.Sprintf("--ensemble.member=%d=%s", s.ID(), s.SecureAddr()))
 	}
 	sidecars := map[string]string{}
 	for _, s := range l.ensemble.Servers() {
-		args := append([]string{"--zookeeper.address=" + s.Addr(), "--collector.cons", "--collector.slow-interval=2s"}, members...)
+		args := append([]string{"--zookeeper.address=" + s.Addr(), "--collector.cons", "--collector.slow-interval=2s"}, plain...)
 		if s.Observer() {
-			args = []string{
+			args = append([]string{
 				"--zookeeper.address=" + s.SecureAddr(), "--zookeeper.tls", "--zookeeper.tls-ca-file=" + certs.CA,
 				"--zookeeper.tls-cert-file=" + certs.ClientCert, "--zookeeper.tls-key-file=" + certs.ClientKey,
-			}
+			}, secure...)
 		}
 		sidecars[fmt.Sprintf("zk-%d", s.ID())] = startZkwarden(t, binary, nil, args...)
 	}

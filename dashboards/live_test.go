@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -38,19 +39,28 @@ func (a answer) samples() int {
 	return count
 }
 
-func ask(ctx context.Context, address string) (answer, error) {
+// get returns the body of an answer.
+func get(ctx context.Context, address string) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return answer{}, err
+		return nil, err
 	}
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	response, err := client.Do(request)
 	if err != nil {
-		return answer{}, err
+		return nil, err
 	}
 	defer response.Body.Close()
+	return io.ReadAll(response.Body)
+}
+
+func ask(ctx context.Context, address string) (answer, error) {
+	text, err := get(ctx, address)
+	if err != nil {
+		return answer{}, err
+	}
 	var a answer
-	if err := json.NewDecoder(response.Body).Decode(&a); err != nil {
+	if err := json.Unmarshal(text, &a); err != nil {
 		return answer{}, err
 	}
 	if a.Status != "success" {
@@ -60,14 +70,17 @@ func ask(ctx context.Context, address string) (answer, error) {
 }
 
 // span is the time that a dashboard shows.
-type span struct{ begin, end time.Time }
+type span struct {
+	begin, end time.Time
+	instance   string // As a regular expression.
+}
 
 // interpolate does what Grafana does before it sends a query.
 func (s span) interpolate(expr string) string {
 	return strings.NewReplacer(
 		"$__rate_interval", fmt.Sprint(int(4*scrapeInterval/time.Second))+"s",
 		"$__range", strconv.Itoa(int(s.end.Sub(s.begin).Seconds()))+"s",
-		"$namespace", ".*", "$ensemble", "orders", "$instance", ".*",
+		"$namespace", ".*", "$ensemble", "orders", "$instance", s.instance,
 	).Replace(expr)
 }
 
@@ -91,7 +104,7 @@ func (s span) query(base, expr string, instant bool) string {
 func TestNoEmptyPanel(t *testing.T) {
 	l := startLab(t)
 	l.story(t, 8*time.Second)
-	l.checkAnswers(t, span{l.begin, time.Now()})
+	l.checkAnswers(t, span{l.begin, time.Now(), ".*"})
 }
 
 // story is what happens to the ensemble: traffic, an auditor that is cut off
@@ -176,7 +189,7 @@ func (b board) queries() []namedQuery {
 	for _, p := range b.Panels {
 		for _, q := range p.Targets {
 			if q.Datasource.Type == "prometheus" {
-				all = append(all, namedQuery{p.Title + ", " + q.RefID, q.Expr, q.Instant})
+				all = append(all, namedQuery{p.Title + "/" + q.RefID, q.Expr, q.Instant})
 			}
 		}
 	}

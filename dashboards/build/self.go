@@ -44,7 +44,7 @@ func processTable() *panel {
 	each := func(metric string) string { return `max by (instance) (` + metric + `{` + ofInstance + `})` }
 	return table(about{
 		title: "Instances", description: "A row for each zkwarden.", noValue: noSidecar,
-	}, nil,
+	},
 		column{name: "Instance", label: "instance", expr: `max by (instance) (zkwarden_build_info{` + ofInstance + `})`},
 		column{name: "Version", label: "version", expr: `max by (instance, version) (zkwarden_build_info{` + ofInstance + `})`},
 		column{name: "Running since", unit: "s", expr: `time() - ` + each("process_start_time_seconds")},
@@ -72,8 +72,8 @@ func scrapeSeries() []*panel {
 			title: "Time of each word", description: "Time that the four-letter words took when they were last asked; the slowest server counts.", unit: "s", noValue: "no word was answered",
 		}, query{`max by (word) (zookeeper_word_duration_seconds{` + ofInstance + `})`, "{{word}}"}),
 		series(about{
-			title: "Failures of words", description: "Four-letter words that failed, by word and reason. Words that are not whitelisted fail once a slow interval.", unit: "none", noValue: noSidecar,
-		}, query{`sum by (word, reason) (increase(zookeeper_word_failures_total{` + ofInstance + `}[$__rate_interval])) > 0 or sum by (instance) (increase(zookeeper_word_failures_total{` + ofInstance + `}[$__rate_interval])) * 0`, "{{word}} {{reason}} {{instance}}"}).bars(),
+			title: "Failures of words", description: "Four-letter words that failed, by word and reason. Words that are not whitelisted fail once a slow interval.", unit: "none", noValue: "no word failed, or no zkwarden is scraped",
+		}, query{`sum by (word, reason) (increase(zookeeper_word_failures_total{` + ofInstance + `}[$__rate_interval])) > 0`, "{{word}} {{reason}}"}).bars(),
 	}
 }
 
