@@ -202,7 +202,7 @@ func (l *linter) source(name string, s *boardSource, expr string) {
 		}
 	case s != nil && *s == (boardSource{"loki", "${loki}"}):
 		if expr != "" {
-			l.check(strings.Contains(expr, "{$stream}") && strings.Contains(expr, "$ensemble"), "%s: asks for other streams or ensembles: %s", name, expr)
+			l.check(strings.Contains(expr, "{${stream:raw}}") && strings.Contains(expr, "$ensemble"), "%s: asks for other streams or ensembles: %s", name, expr)
 			l.check(!strings.Contains(expr, "[") || strings.Contains(expr, "[$__auto]"), "%s: fixed interval: %s", name, expr)
 		}
 	default:

@@ -7,21 +7,15 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 )
 
 // make pictures passes where to put what Prometheus answers.
-var recordDir = flag.String("record", "", "directory for answers and audit records to make pictures of; nothing is recorded without it")
+var recordDir = flag.String("record", "", "directory for the answers and audit records to make pictures of")
 
-// TestRecord is no test, but the lab at work for the pictures: it keeps what
-// Prometheus answers to every query, and the auditor's records.
-func TestRecord(t *testing.T) {
-	if *recordDir == "" {
-		t.Skip("only for make pictures")
-	}
-	l := startLab(t)
-	l.story(t, 50*time.Second)
-	s := span{l.begin.Truncate(time.Second), time.Now().Truncate(time.Second), ".*"}
+// record keeps what Prometheus answers to every query, and the auditor's
+// records.
+func (l *lab) record(t *testing.T, s span, dir string) {
+	t.Helper()
 	leader, err := l.ensemble.Leader(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -46,13 +40,13 @@ func TestRecord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.MkdirAll(*recordDir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	writeFile(t, filepath.Join(*recordDir, "prometheus.json"), string(text))
+	writeFile(t, filepath.Join(dir, "prometheus.json"), string(text))
 	records, err := os.ReadFile(l.records)
 	if err != nil {
 		t.Fatal(err)
 	}
-	writeFile(t, filepath.Join(*recordDir, "records.jsonl"), string(records))
+	writeFile(t, filepath.Join(dir, "records.jsonl"), string(records))
 }

@@ -57,7 +57,7 @@ func trustStats() []*panel {
 		}, query{`max by (instance) (zkwarden_audit_unreadable_znodes{` + ofInstance + `})`, "{{instance}}"}).limits(green, from(1, orange)),
 		stat(about{
 			title: "Journal", description: "Whether the disk accepts records. While it refuses them, nothing is read either.",
-			unit: "none", noValue: noAuditor, runbook: "ZkwardenAuditDown",
+			unit: "none", noValue: noAuditor, runbook: "ZkwardenJournalNotWritable",
 		}, query{`min by (instance) (zkwarden_journal_writable{` + ofInstance + `})`, "{{instance}}"}).
 			maps(shown{Text: "refused", Color: red}, shown{Text: "writable", Color: green}),
 	}

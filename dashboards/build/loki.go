@@ -2,7 +2,7 @@ package main
 
 // auditRecords finds the audit records among the lines of the streams. The
 // first filter spares Loki the parsing of other lines.
-const auditRecords = `{$stream} |= "zkwarden/v1" | json`
+const auditRecords = `{${stream:raw}} |= "zkwarden/v1" | json`
 
 // chosen filters the records by what the variables say. Path is a beginning,
 // recorder and actor are parts of a name; all that is empty matches everything.

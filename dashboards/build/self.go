@@ -102,7 +102,7 @@ func sourceSeries() []*panel {
 		}, []shown{{Text: "not connected", Color: red}, {Text: "connected", Color: green}}, query{`max by (instance) (zkwarden_audit_connected{` + ofInstance + `})`, "{{instance}}"}),
 		series(about{
 			title: "Connections lost", description: "Connections of the auditor's session that were lost, by reason, and resyncs that had to read every znode.", unit: "none", noValue: noAuditor,
-			runbook: "ZkwardenAuditGap",
+			runbook: "ZkwardenAuditInterrupted",
 		}, query{`sum by (reason) (increase(zkwarden_audit_connections_lost_total{` + ofInstance + `}[$__rate_interval]))`, "{{reason}}"},
 			query{`sum(increase(zkwarden_audit_resync_fallbacks_total{` + ofInstance + `}[$__rate_interval]))`, "whole resync"}).bars(),
 		series(about{
@@ -140,7 +140,7 @@ func sinkSeries() []*panel {
 		}, query{`sum by (instance, sink) (increase(zkwarden_sink_errors_total{` + ofInstance + `}[$__rate_interval]))`, "{{sink}} {{instance}}"}).bars(),
 		series(about{
 			title: "Records that a sink never got", description: "Records that the hard retention size removed before the sink accepted them, and those that the webhook's endpoint refused even without contents.",
-			unit: "none", noValue: noAuditor, runbook: "ZkwardenSinkFailing",
+			unit: "none", noValue: noAuditor, runbook: "ZkwardenSinkLostRecords",
 		}, query{`sum by (instance, sink) (increase(zkwarden_sink_lost_records_total{` + ofInstance + `}[$__rate_interval]))`, "{{sink}} {{instance}}"},
 			query{`sum by (instance) (increase(zkwarden_webhook_passed_over_total{` + ofInstance + `}[$__rate_interval]))`, "passed over {{instance}}"}).bars(),
 	}

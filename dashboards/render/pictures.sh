@@ -13,7 +13,7 @@ if [[ -z $recording ]]; then
 	recording=$(mktemp -d)
 	trap 'rm -rf "$recording"' EXIT
 	echo "pictures.sh: recording, which takes three minutes" >&2
-	go test ./dashboards -run '^TestRecord$' -count=1 -timeout 10m -args -record "$recording"
+	go test ./dashboards -run '^TestNoEmptyPanel$' -count=1 -timeout 10m -args -record "$recording"
 	(cd internal/tools/queries && go test . -run '^TestLogQL$' -count=1 -args -records "$recording/records.jsonl" -answers "$recording/loki.json")
 fi
 recording=$(cd "$recording" && pwd)
