@@ -24,10 +24,10 @@ BENCHES   = $(shell grep -rl --include='*_test.go' '^func Benchmark' . | xargs -
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-all test-alerts soak lint bench fmt clean
+.PHONY: help build demo test test-all test-alerts soak check-dashboards pictures lint bench fmt clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build the static binary ./zkwarden
 	CGO_ENABLED=0 go build -buildvcs=false -trimpath -ldflags '$(LDFLAGS)' -o zkwarden .
@@ -44,12 +44,14 @@ test: ## run all tests with the race detector, most of them against real servers
 	@internal/tools/require.sh go git cc
 	@internal/zktest/fetch.sh >/dev/null
 	@internal/tools/promtool.sh >/dev/null
+	@internal/tools/promtool.sh prometheus >/dev/null
 	go test -race -timeout 20m ./...
 
 test-all: ## run the full matrix of ZooKeeper versions and the long model tests
 	@internal/tools/require.sh go git cc
 	@internal/zktest/fetch.sh >/dev/null
 	@internal/tools/promtool.sh >/dev/null
+	@internal/tools/promtool.sh prometheus >/dev/null
 	ZKWARDEN_TEST=all go test -race -count=1 -timeout 3h ./...
 
 test-alerts: ## lose the quorum of a real ensemble in four ways, and see a real Prometheus fire within 90 seconds
@@ -62,6 +64,15 @@ soak: ## run the model test of the auditor for SOAK, 30m by default; ZKWARDEN_SE
 	@internal/tools/require.sh go git cc
 	@internal/zktest/fetch.sh >/dev/null
 	ZKWARDEN_MODEL=$(SOAK) go test -race -count=1 -timeout 3h -run '^TestModel$$' -v ./internal/app
+
+check-dashboards: ## parse the queries of the dashboards, and check their JSON against Grafana's types
+	@internal/tools/require.sh go npm
+	cd internal/tools/queries && go test -count=1 .
+	dashboards/schema/check.sh
+
+pictures: ## draw the dashboards for docs/pictures, with Grafana's components in Chromium
+	@internal/tools/require.sh go npm chromium
+	dashboards/render/pictures.sh
 
 lint: ## run golangci-lint and shellcheck
 	@internal/tools/require.sh go git shellcheck

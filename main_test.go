@@ -52,6 +52,8 @@ func TestHelp(t *testing.T) {
 		"help-log":    {"log", "--help"},
 		"help-verify": {"verify", "--help"},
 		"help-txnlog": {"txnlog", "--help"},
+
+		"help-dashboards": {"dashboards", "--help"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
