@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -48,17 +49,25 @@ func newStory(t testing.TB, scope audit.Scope) *story {
 
 func (s *story) Settle(context.Context) error { return nil }
 
-func (s *story) Walk(root string, _ int) iter.Seq2[string, audit.Stat] {
+func (s *story) Walk(root string, depth int) iter.Seq2[string, audit.Stat] {
 	return func(yield func(string, audit.Stat) bool) {
 		s.mu.Lock()
 		known := maps.Clone(s.known)
 		s.mu.Unlock()
 		for _, path := range slices.Sorted(maps.Keys(known)) {
-			if audit.Within(path, root) && !yield(path, known[path]) {
+			if !audit.Within(path, root) || depth >= 0 && below(path, root) > depth {
+				continue
+			}
+			if !yield(path, known[path]) {
 				return
 			}
 		}
 	}
+}
+
+// below counts the levels between a path and a root above it.
+func below(path, root string) int {
+	return strings.Count(strings.TrimSuffix(path, "/"), "/") - strings.Count(strings.TrimSuffix(root, "/"), "/")
 }
 
 func (s *story) take() {

@@ -27,6 +27,7 @@ type lead struct {
 	*run
 	tail  *tail
 	from  audit.Zxid // Where it began.
+	mute  bool       // Whether the last question had no answer.
 	grown time.Time  // When the log had something new.
 	back  time.Time  // Since when the ensemble has been behind what was recorded; zero while it is not.
 	quiet time.Time  // When the log did not have something that was applied; zero while it does.
@@ -177,13 +178,13 @@ func (l *lead) mark(ctx context.Context) error {
 func (l *lead) pause(ctx context.Context, waiting bool) error {
 	wait, due := l.pace.poll, l.pace.beat
 	switch {
+	case waiting && l.mute:
+		due = l.pace.beat / 4
 	case waiting:
-		wait, due = l.pace.ask, l.pace.ask
+		due = l.pace.ask
+		wait = max(0, due-time.Since(l.asked))
 	case time.Since(l.grown) > time.Second:
 		wait = l.pace.idle
-	}
-	if waiting {
-		wait = min(wait, max(0, l.pace.ask-time.Since(l.asked)))
 	}
 	if err := sleep(ctx, wait); err != nil {
 		return err
@@ -198,7 +199,7 @@ func (l *lead) pause(ctx context.Context, waiting bool) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if err != nil {
+	if l.mute = err != nil; l.mute {
 		return l.unanswered(waiting, err)
 	}
 	l.answered = time.Now()
