@@ -160,6 +160,7 @@ func TestPhantomCutOff(t *testing.T) {
 	s := newStory(t, under("/r"))
 	leader := phantom(ctx, t, e, s, true)
 	restart(ctx, t, e, rest(e, leader)...)
+	awaitLeader(ctx, t, rest(e, leader)...)
 	restart(ctx, t, e, leader)
 	if err := e.WaitServing(ctx); err != nil {
 		t.Fatal(err)
@@ -170,6 +171,41 @@ func TestPhantomCutOff(t *testing.T) {
 		t.Error("the phantom is still in the log")
 	}
 	neverTold(t, s, "/r/ghost")
+}
+
+// awaitLeader waits until one of the servers leads.
+func awaitLeader(ctx context.Context, t *testing.T, servers ...*zktest.Server) {
+	t.Helper()
+	for {
+		for _, server := range servers {
+			if mode, err := server.Mode(ctx); err == nil && mode == zktest.ModeLeader {
+				return
+			}
+		}
+		if sleep(ctx, 50*time.Millisecond) != nil {
+			t.Fatal("nobody leads")
+		}
+	}
+}
+
+// TestTailOfTheElected has the old leader elected again: what only it had logged
+// is committed then.
+func TestTailOfTheElected(t *testing.T) {
+	e := zktest.Start(t, zktest.Options{Servers: 3})
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	s := newStory(t, under("/r"))
+	leader := phantom(ctx, t, e, s, true)
+	restart(ctx, t, e, leader, rest(e, leader)[0])
+	awaitLeader(ctx, t, leader)
+	create(ctx, t, connect(t, leader.Addr()), "/r/after")
+	s.await("the tail", 0, isTxn("/r/ghost", audit.OpCreated))
+	s.await("what came after", 0, isTxn("/r/after", audit.OpCreated))
+	for _, o := range s.all() {
+		if gap, ok := o.(audit.Gap); ok {
+			t.Errorf("told %+v", gap)
+		}
+	}
 }
 
 // TestPhantomThatStays has the next leader send the old one a snapshot: the
