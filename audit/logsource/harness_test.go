@@ -165,7 +165,10 @@ func start(s *story, from audit.Zxid, server *zktest.Server, servers ...string) 
 	options := watch.Options{Servers: servers, SessionTimeout: 4 * time.Second, Dial: new(net.Dialer).DialContext, Logger: log.NewNopLogger()}
 	applied := watch.NewApplied(options)
 	source = New(Options{
-		Dir: server.TxnLogDir(), SnapDir: server.DataDir(), Live: watch.New(options), Applied: applied, Logger: logger(),
+		Locate: func(context.Context) (logs, snapshots string, err error) {
+			return server.TxnLogDir(), server.DataDir(), nil
+		},
+		Live: watch.New(options), Applied: applied, Logger: logger(),
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

@@ -36,7 +36,7 @@ type lead struct {
 
 // lead follows the log until something is in the way, and returns what.
 func (r *run) lead(ctx context.Context, t *tail) error {
-	level.Info(r.options.Logger).Log("msg", "following the transaction log", "dir", r.options.Dir, "zxid", t.at, "verifying", t.ledger != nil && t.ledger.begun)
+	level.Info(r.options.Logger).Log("msg", "following the transaction log", "dir", t.dir, "zxid", t.at, "verifying", t.ledger != nil && t.ledger.begun)
 	l := &lead{run: r, tail: t, from: t.at, grown: time.Now()}
 	r.applied, r.answered = 0, time.Now() // What was said of another history counts no more.
 	r.metrics.leading.Set(1)
@@ -71,6 +71,7 @@ func (l *lead) report(err error) {
 	}
 	l.metrics.verifying.Set(verifying)
 	l.state.Store(&Status{Leading: true, Verified: l.verified(), Err: err})
+	l.Live.StandIn(err)
 }
 
 // verified is the last transaction through which the operations that were

@@ -186,10 +186,10 @@ func (r *run) prepare(ctx context.Context, preparing *sync.WaitGroup) <-chan *ta
 			if sleep(ctx, wait) != nil {
 				return
 			}
-			t, err := r.open()
+			t, _, err := r.open(ctx, math.MaxUint64, r.position())
 			if err != nil {
 				r.unusable(err)
-				wait = r.pace.retry
+				wait = min(max(r.pace.retry, 2*wait), r.pace.look)
 				continue
 			}
 			select {
@@ -203,16 +203,19 @@ func (r *run) prepare(ctx context.Context, preparing *sync.WaitGroup) <-chan *ta
 	return prepared
 }
 
-// open opens the log and goes on to the last mark.
-func (r *run) open() (*tail, error) {
-	near := r.position()
-	t, err := openTail(r.options.Dir, r.options.SnapDir, math.MaxUint64, near, r.options.Logger)
+// open opens the log and goes on to position, and reports whether it goes on
+// behind that; see openTail for limit.
+func (r *run) open(ctx context.Context, limit, position audit.Zxid) (t *tail, reached bool, err error) {
+	logs, snapshots, err := r.options.Locate(ctx)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	if _, err := t.reach(near); err != nil {
+	if t, err = openTail(logs, snapshots, limit, position, r.options.Logger); err != nil {
+		return nil, false, err
+	}
+	if reached, err = t.reach(position); err != nil {
 		t.close()
-		return nil, err
+		return nil, false, err
 	}
-	return t, nil
+	return t, reached, nil
 }

@@ -19,17 +19,26 @@ type Live interface {
 	audit.Source
 	// Rescope makes it read its scope anew while it runs.
 	Rescope()
-	// Err returns why it does not observe, or nil while it does.
+	// StandIn tells it how the log is followed in its place, as Err and its
+	// metrics then say.
+	StandIn(err error)
+	// Err returns why nothing is observed, or nil while something is.
 	Err() error
 	// Walked and Progress tell how far its first sync is.
 	Walked() uint64
 	Progress() float64
 }
 
-// Options configures a source; all but SnapDir and Registry are required.
+// ErrNowhere is the error of a Locate that was not told where the log is, and
+// did not find it.
+var ErrNowhere = errors.New("transaction log is not found")
+
+// Options configures a source; all but Registry are required.
 type Options struct {
-	Dir     string // Of the logs: version-2 or its parent.
-	SnapDir string // Of the snapshots; Dir by default.
+	// Locate returns the directories of the logs and of the snapshots, each
+	// version-2 or its parent. It is called whenever the log is about to be
+	// opened.
+	Locate  func(ctx context.Context) (logs, snapshots string, err error)
 	Live    Live
 	Applied audit.Applied
 
@@ -57,21 +66,19 @@ type pace struct {
 	stall    time.Duration // For the log to have what the server is known to have applied.
 	silence  time.Duration // For an answer how far the server is, where transactions wait for it.
 	retry    time.Duration // Before a log that was given up is looked at again; it doubles each time,
-	maxRetry time.Duration // up to this.
+	maxRetry time.Duration // up to this,
+	look     time.Duration // and to this for one that cannot be opened.
 }
 
 func usualPace() pace {
 	return pace{
 		poll: 20 * time.Millisecond, idle: 100 * time.Millisecond, ask: 15 * time.Millisecond, beat: time.Second,
-		stall: 5 * time.Second, silence: time.Minute, retry: time.Second, maxRetry: 5 * time.Minute,
+		stall: 5 * time.Second, silence: time.Minute, retry: time.Second, maxRetry: 5 * time.Minute, look: 5 * time.Second,
 	}
 }
 
 // New prepares a source. It reads and connects when it runs.
 func New(o Options) *Source {
-	if o.SnapDir == "" {
-		o.SnapDir = o.Dir
-	}
 	return &Source{
 		Live: o.Live, options: o, pace: usualPace(), metrics: newMetrics(o.Registry), rescoped: make(chan struct{}, 1),
 	}
@@ -90,14 +97,6 @@ func (s *Source) Status() Status {
 		return *state
 	}
 	return Status{}
-}
-
-// Err returns why the source does not observe, or nil while it does.
-func (s *Source) Err() error {
-	if state := s.Status(); state.Leading {
-		return state.Err
-	}
-	return s.Live.Err()
 }
 
 // Mismatch returns the error of a log whose operations did not add up to the
@@ -138,7 +137,7 @@ type run struct {
 func (s *Source) Run(ctx context.Context, from audit.Zxid, scope audit.Scope, known audit.Known, out chan<- audit.Observation) error {
 	r := &run{Source: s, scope: scope, known: known, out: out}
 	r.through.Store(uint64(from))
-	t := r.resume(from)
+	t := r.resume(ctx, from)
 	for ctx.Err() == nil {
 		if t == nil {
 			var err error
@@ -163,21 +162,16 @@ func (r *run) position() audit.Zxid { return audit.Zxid(r.through.Load()) }
 
 // resume returns the log behind the last mark of an earlier run, or nil where
 // it does not reach back to it.
-func (r *run) resume(from audit.Zxid) *tail {
+func (r *run) resume(ctx context.Context, from audit.Zxid) *tail {
 	if from == 0 {
 		return nil
 	}
-	t, err := openTail(r.options.Dir, r.options.SnapDir, from, from, r.options.Logger)
-	if err != nil {
-		r.unusable(err)
-		return nil
-	}
-	reached, err := t.reach(from)
+	t, reached, err := r.open(ctx, from, from)
 	if err == nil && !reached {
+		t.close()
 		err = fmt.Errorf("%w: zxid %v is not in it", errElsewise, from)
 	}
 	if err != nil {
-		t.close()
 		r.unusable(err)
 		return nil
 	}
@@ -214,7 +208,11 @@ func (r *run) unusable(err error) {
 		return // That is the more important news, until the log is followed.
 	}
 	if last == nil || last.Error() != err.Error() {
-		level.Warn(r.options.Logger).Log("msg", "transaction log cannot be followed yet", "dir", r.options.Dir, "err", err)
+		logger := level.Warn(r.options.Logger)
+		if errors.Is(err, ErrNowhere) {
+			logger = level.Info(r.options.Logger)
+		}
+		logger.Log("msg", "transaction log cannot be followed yet, watching the live ensemble", "err", err)
 	}
 	r.state.Store(&Status{Err: err})
 }
