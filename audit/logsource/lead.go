@@ -71,7 +71,7 @@ func (l *lead) report(err error) {
 	}
 	l.metrics.verifying.Set(verifying)
 	l.state.Store(&Status{Leading: true, Verified: l.verified(), Err: err})
-	l.Live.StandIn(err)
+	l.StandIn(err)
 }
 
 // verified is the last transaction through which the operations that were
@@ -233,11 +233,13 @@ func (l *lead) compare(applied audit.Zxid) error {
 	if err != nil {
 		return nil // The next look at the log deals with it.
 	}
-	missing := next == nil && (!l.tail.checked || applied > l.tail.at && applied.Counter() != 0)
-	if lasts(&l.quiet, missing, l.pace.stall) {
+	switch missing := next == nil && applied > l.tail.at && applied.Counter() != 0; {
+	case !lasts(&l.quiet, missing || next == nil && !l.tail.checked, l.pace.stall):
+		return nil
+	case missing:
 		return fmt.Errorf("%w: it ends at %v, and they are at %v", errStalled, l.tail.at, applied)
 	}
-	return nil
+	return fmt.Errorf("%w: zxid %v is gone", errElsewise, l.tail.at)
 }
 
 // lasts reports whether something has been so for longer than d; since is when
