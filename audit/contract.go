@@ -53,7 +53,8 @@ type Applied interface {
 // Actors tells who is behind a session.
 type Actors interface {
 	// Actor returns what is known about the session's client, and waits a
-	// bounded time for an answer about one that is not known yet.
+	// bounded time for an answer about one that is not known yet: not at all
+	// when ctx is done already.
 	Actor(ctx context.Context, session SessionID) Actor
 }
 

@@ -97,6 +97,10 @@ type Event struct {
 	Path  string `json:"path,omitempty"`
 	Cause Cause  `json:"cause,omitempty"`
 
+	// Index is the place of the change among all that its transaction made,
+	// from zero. Only a transaction log tells it.
+	Index int `json:"index,omitzero"`
+
 	// Incarnation and counters after the change, or before it for a delete.
 	Czxid          Zxid      `json:"czxid,omitzero"`
 	Version        *int32    `json:"version,omitempty"`
@@ -129,6 +133,10 @@ type Event struct {
 	ACLZxid         Zxid     `json:"acl_zxid,omitzero"`
 	Unreadable      *uint64  `json:"unreadable,omitempty"`
 	UnreadableRoots []string `json:"unreadable_roots,omitempty"`
+
+	// VerifiedThrough is a checkpoint's third watermark: the operations of the
+	// transaction log up to it add up to the digests of the server's tree.
+	VerifiedThrough Zxid `json:"verified_through,omitzero"`
 
 	Prev string `json:"prev"`
 }

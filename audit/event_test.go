@@ -20,7 +20,7 @@ func fullEvent() Event {
 		Ensemble: "prod", Recorder: "host", Source: OriginWatch, Rule: "/a",
 		Time: AtUnixMilli(1700000000123), Observed: AtUnixMilli(1700000000456),
 		Zxid: 0x100000002, ZxidAfter: new(Zxid(0)), ZxidUntil: new(Zxid(9)),
-		Op: OpDeleted, Path: "/a", Cause: CauseUnknown,
+		Op: OpDeleted, Path: "/a", Cause: CauseUnknown, Index: 3,
 		Czxid: 0x1, Version: new(int32(0)), Aversion: new(int32(2)), EphemeralOwner: 0x8000000000000001,
 		Before: &Content{Size: new(0), Digest: "d", Encoding: EncodingNull},
 		After: &Content{
@@ -30,7 +30,7 @@ func fullEvent() Event {
 		Exact: new(false), Collapsed: 4, Actor: &Actor{Session: 1, Client: "127.0.0.1", Confidence: "exact"},
 		Reason: "why", Count: new(uint64(0)), Roots: []string{"/a"}, Chain: "c", Generation: 2, Mode: ModeOneShot,
 		Policy: "f", DigestKey: "k", Anchor: "7:h",
-		ACLZxid: 0x5, Unreadable: new(uint64(0)), UnreadableRoots: []string{"/a"}, Prev: "p",
+		ACLZxid: 0x5, Unreadable: new(uint64(0)), UnreadableRoots: []string{"/a"}, VerifiedThrough: 0x4, Prev: "p",
 	}
 }
 
@@ -42,13 +42,13 @@ func TestEventShape(t *testing.T) {
 		"every member, in this order": {fullEvent(), `{"schema":"zkwarden/v1","seq":3,"id":"id","kind":"change","control":"resync",` +
 			`"ensemble":"prod","recorder":"host","source":"watch","rule":"/a",` +
 			`"time":"2023-11-14T22:13:20.123Z","observed":"2023-11-14T22:13:20.456Z",` +
-			`"zxid":"0x100000002","zxid_after":"0x0","zxid_until":"0x9","op":"deleted","path":"/a","cause":"unknown",` +
+			`"zxid":"0x100000002","zxid_after":"0x0","zxid_until":"0x9","op":"deleted","path":"/a","cause":"unknown","index":3,` +
 			`"czxid":"0x1","version":0,"aversion":2,"ephemeral_owner":"0x8000000000000001",` +
 			`"before":{"size":0,"digest":"d","encoding":"null"},` +
 			`"after":{"size":5000,"digest":"d","data":"x","encoding":"utf-8","acl":[{"perms":"cdrwa","scheme":"world","id":"anyone"}],"acl_masked":true,"truncated":true},` +
 			`"exact":false,"collapsed":4,"actor":{"session":"0x1","client":"127.0.0.1","confidence":"exact"},` +
 			`"reason":"why","count":0,"roots":["/a"],"chain":"c","generation":2,"mode":"one_shot","policy":"f","digest_key":"k","anchor":"7:h",` +
-			`"acl_zxid":"0x5","unreadable":0,"unreadable_roots":["/a"],"prev":"p"}`},
+			`"acl_zxid":"0x5","unreadable":0,"unreadable_roots":["/a"],"verified_through":"0x4","prev":"p"}`},
 		"what is not known is absent": {Event{}, `{"schema":"","seq":0,"id":"","kind":"","ensemble":"","recorder":"","observed":"0001-01-01T00:00:00.000Z","prev":""}`},
 	} {
 		t.Run(name, func(t *testing.T) {

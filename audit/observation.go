@@ -60,6 +60,11 @@ type Seen struct {
 // what was applied. It sends what the scope wants, what leads to it, and the
 // children of what it wants, because these count in their parent's cversion.
 //
+// What a source reads of the tree beside its log stands in the same order: an
+// answer comes behind the operations up to its At, and before those beyond it.
+// Operations that were sent before may be sent again, from behind any earlier
+// Mark on; a [Mode] comes first then.
+//
 // Everything that a Txn holds is the recorder's to keep.
 type Txn struct {
 	Zxid    Zxid
@@ -77,7 +82,8 @@ type Txn struct {
 
 // Gap says that changes after After and at or before Until may have gone
 // unseen. What they left behind follows as Seen without a hint, up to the
-// next Mark.
+// next Mark. A transaction log sends no Txn before that Mark: its operations
+// go on behind what was read.
 type Gap struct {
 	After, Until Zxid
 	Reason       string // One of the Gap* reasons.
@@ -121,9 +127,10 @@ type Mark struct {
 	Walk   bool   // Whether the mark ends a walk over every root.
 
 	// ACL is set by the end of a sweep over every root, and by a transaction
-	// log: every change of an ACL through it has been handed over. No watch
-	// tells of these.
-	ACL Zxid
+	// log: every change of an ACL through it has been handed over, for a log
+	// since it began. No watch tells of these.
+	ACL   Zxid
+	Sweep bool // Whether the mark ends a sweep over every root.
 
 	// Verified is set by a transaction log with digests: the operations up to
 	// here changed the tree's digest as the server says that it changed.

@@ -62,10 +62,7 @@ func (m *match) unique() {
 		if e.Op == audit.OpCreated && e.Zxid != 0 {
 			witnessed[c.incarnation()] = true
 		}
-		want := audit.Identity{
-			Ensemble: m.truth.Ensemble, Generation: m.truth.Generation,
-			Path: c.Path, Czxid: c.Czxid, Op: c.Op, Counter: int64(c.Counter), Occurrence: c.Birth,
-		}.ID()
+		want := m.id(c)
 		// Who did not see the transaction cannot know that it created the path
 		// more than once.
 		if e.ID != want && (c.Birth == 0 || witnessed[c.incarnation()]) {

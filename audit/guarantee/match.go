@@ -101,8 +101,9 @@ func counterOf(e audit.Event) *int32 {
 }
 
 // find returns the first change, not recorded yet, that e can speak of. Where
-// one transaction began several lives of a znode, a record without a zxid
-// speaks of the last: only that has left anything to be found.
+// one transaction began several lives of a znode, a record with a zxid names
+// its own by its id, and one without speaks of the last: only that has left
+// anything to be found.
 func (m *match) find(e audit.Event) (found int, ok bool) {
 	after, until := bracket(e)
 	candidates := m.index[key{e.Path, e.Op}]
@@ -121,15 +122,23 @@ func (m *match) find(e audit.Event) (found int, ok bool) {
 		if n := counterOf(e); n != nil && *n != c.Counter {
 			continue
 		}
-		if ok && (c.Czxid != m.truth.Changes[found].Czxid || c.Counter != m.truth.Changes[found].Counter) {
+		if e.Zxid != 0 && e.ID == m.id(c) {
+			return i, true
+		}
+		if ok && (e.Zxid != 0 || c.Czxid != m.truth.Changes[found].Czxid || c.Counter != m.truth.Changes[found].Counter) {
 			continue
 		}
 		found, ok = i, true
-		if e.Zxid != 0 {
-			break
-		}
 	}
 	return found, ok
+}
+
+// id is what every record has that knows the change's incarnation and counter.
+func (m *match) id(c Change) string {
+	return audit.Identity{
+		Ensemble: m.truth.Ensemble, Generation: m.truth.Generation,
+		Path: c.Path, Czxid: c.Czxid, Op: c.Op, Counter: int64(c.Counter), Occurrence: c.Birth,
+	}.ID()
 }
 
 // collapse marks the changes that e counts beside its own: those of the same

@@ -33,6 +33,9 @@ func appendEvent(b []byte, e *audit.Event) []byte {
 	o.text("op", string(e.Op))
 	o.text("path", e.Path)
 	o.text("cause", string(e.Cause))
+	if e.Index != 0 {
+		o.int("index", e.Index)
+	}
 	o.id("czxid", uint64(e.Czxid))
 	o.counter("version", e.Version)
 	o.counter("aversion", e.Aversion)
@@ -64,6 +67,7 @@ func appendEvent(b []byte, e *audit.Event) []byte {
 		o.uint("unreadable", *e.Unreadable)
 	}
 	o.texts("unreadable_roots", e.UnreadableRoots)
+	o.id("verified_through", uint64(e.VerifiedThrough))
 	o.string("prev", e.Prev)
 	return append(o, '}')
 }
@@ -75,8 +79,7 @@ func (o *object) content(name string, c *audit.Content) {
 	o.key(name)
 	*o = append(*o, '{')
 	if c.Size != nil {
-		o.key("size")
-		*o = strconv.AppendInt(*o, int64(*c.Size), 10)
+		o.int("size", *c.Size)
 	}
 	o.text("digest", c.Digest)
 	o.text("data", c.Data)
@@ -159,6 +162,11 @@ func (o *object) texts(name string, values []string) {
 func (o *object) uint(name string, value uint64) {
 	o.key(name)
 	*o = strconv.AppendUint(*o, value, 10)
+}
+
+func (o *object) int(name string, value int) {
+	o.key(name)
+	*o = strconv.AppendInt(*o, int64(value), 10)
 }
 
 func (o *object) bool(name string, value bool) {

@@ -31,16 +31,31 @@ var ErrUnusable = errors.New("mirror is unusable")
 // Place says what the file of a mirror contains.
 type Place struct {
 	Format      int             `json:"format"`
-	Chain       string          `json:"chain"`            // The journal that Seq belongs to.
-	Seq         uint64          `json:"seq"`              // The last record of that journal that is applied.
-	Mark        audit.Zxid      `json:"mark"`             // Everything through it was handed over by the source.
-	ACL         audit.Zxid      `json:"acl,omitzero"`     // The same for changes of ACLs, which only a sweep sees.
-	Widened     audit.Zxid      `json:"widened,omitzero"` // The mark at which another policy came into force.
-	Generation  uint64          `json:"generation"`       // See audit.Identity.
-	Fingerprint string          `json:"fingerprint"`      // The policy under which content was kept.
-	DigestKey   string          `json:"digest_key"`       // Fingerprint of the key behind its digests.
-	Synced      map[string]bool `json:"synced"`           // The roots whose first sync is complete.
-	Mode        audit.Mode      `json:"mode,omitzero"`    // How the source observes, as recorded last.
+	Chain       string          `json:"chain"`             // The journal that Seq belongs to.
+	Seq         uint64          `json:"seq"`               // The last record of that journal that is applied.
+	Mark        audit.Zxid      `json:"mark"`              // Everything through it was handed over by the source.
+	ACL         audit.Zxid      `json:"acl,omitzero"`      // The same for changes of ACLs, which only a sweep or a log sees.
+	Verified    audit.Zxid      `json:"verified,omitzero"` // The same for what the server's digests confirm.
+	Widened     audit.Zxid      `json:"widened,omitzero"`  // The mark at which another policy came into force.
+	Generation  uint64          `json:"generation"`        // See audit.Identity.
+	Fingerprint string          `json:"fingerprint"`       // The policy under which content was kept.
+	DigestKey   string          `json:"digest_key"`        // Fingerprint of the key behind its digests.
+	Synced      map[string]bool `json:"synced"`            // The roots whose first sync is complete.
+	Mode        audit.Mode      `json:"mode,omitzero"`     // How the source observes, as recorded last.
+
+	// Told is the highest zxid that a record of a change has which no
+	// transaction log told of, and Read the highest at which a znode was read.
+	Told audit.Zxid `json:"told,omitzero"`
+	Read audit.Zxid `json:"read,omitzero"`
+
+	// Log is the last operation of a transaction log, and LogFrom the zxid
+	// behind which the log had every change of an ACL.
+	Log     Operation  `json:"log,omitzero"`
+	LogFrom audit.Zxid `json:"log_from,omitzero"`
+
+	// Ahead are the changes that are recorded beyond Mark, by path, but those
+	// of a transaction log: a log may tell of them once more.
+	Ahead map[string][]Change `json:"ahead,omitempty"`
 
 	// Unread are the roots that have to be read whole once more: a policy that
 	// may allow more of them came into force, and nothing tells of that part.
@@ -49,6 +64,21 @@ type Place struct {
 	// Orphans are the czxids of children whose birth or death is recorded, by
 	// parent, where the parent's own incarnation was not known yet.
 	Orphans map[string][]audit.Zxid `json:"orphans,omitempty"`
+}
+
+// Operation is a place in a transaction log: one change of one transaction.
+type Operation struct {
+	Zxid  audit.Zxid `json:"zxid"`
+	Index int        `json:"index"`
+}
+
+// Change is what a record says of a change, or of several that it counts.
+type Change struct {
+	Op           audit.Op   `json:"op"`
+	Czxid        audit.Zxid `json:"czxid,omitzero"`    // Zero where it is not known.
+	Counter      *int32     `json:"counter,omitempty"` // The version or aversion that the last of them left, where it is known.
+	After, Until audit.Zxid // Its zxid lies after the one and at or before the other.
+	Count        uint64     `json:"count"`
 }
 
 // Names within the file.

@@ -57,7 +57,8 @@ func (l *look) aclChanged(ctx context.Context) error {
 	stat := l.Node.Stat
 	acl, masked := l.readACL()
 	if !after(stat.Aversion, l.entry.Aversion) {
-		if acl != nil && stat.Aversion == l.entry.Aversion && !slices.Equal(acl, l.entry.ACL) {
+		worse := masked && !l.entry.ACLMasked && l.entry.ACL != nil // A log had shown it whole.
+		if acl != nil && stat.Aversion == l.entry.Aversion && !worse && !slices.Equal(acl, l.entry.ACL) {
 			l.entry.ACL, l.entry.ACLMasked = acl, masked
 			l.r.Mirror.Put(l.Path, l.entry)
 		}

@@ -28,7 +28,7 @@ func TestACLs(t *testing.T) {
 		"found by a sweep, then by a hint, then by a resync": {
 			[]audit.Observation{
 				swept("/r/a", 12, guarded(1, znode(5, 0, "A"), everybody("r"))),
-				audit.Mark{Zxid: 13, ACL: 11},
+				audit.Mark{Zxid: 13, ACL: 11, Sweep: true},
 				hint(audit.OpDataChanged, "/r/a", 20, guarded(2, znode(5, 1, "B"), everybody("rw"))),
 				gapTo(20, 30), found("/r/a", 30, guarded(4, znode(5, 1, "B"), everybody("cdrwa"))), walked(30),
 			},

@@ -101,7 +101,7 @@ func TestAdoptWiderRules(t *testing.T) {
 	got := briefs(s.show(
 		hint(audit.OpDataChanged, "/r/a", 30, acl(4, znode(5, 7, "A"))), hint(audit.OpDataChanged, "/r/a", 31, acl(4, znode(5, 8, "a"))),
 		found("/r", 32, rootAt(7)), found("/r/b", 32, acl(2, znode(6, 2, "B"))), found("/r/young", 32, znode(22, 0, "born since the mark")),
-		walked(32), swept("/r", 33, rootAt(8)), swept("/r/c", 33, znode(33, 0, "missed")), audit.Mark{Zxid: 33, ACL: 33},
+		walked(32), swept("/r", 33, rootAt(8)), swept("/r/c", 33, znode(33, 0, "missed")), audit.Mark{Zxid: 33, ACL: 33, Sweep: true},
 		hint(audit.OpDeleted, "/r/b", 34, nil),
 	))
 	want := []string{

@@ -50,15 +50,28 @@ func (r *Recorder) apply(e audit.Event) {
 			r.place.Synced[root] = true
 		}
 	case audit.ControlMode:
+		r.place.LogFrom = max(r.place.LogFrom, e.Zxid)
 		r.place.Mode = audit.Mode{Name: e.Mode, Server: e.Reason}
 	}
 	switch e.Kind {
 	case audit.KindChange:
+		r.noteChange(e)
 		r.applyChange(e)
 	case audit.KindCheckpoint:
 		// What was promised holds, whatever the mirror's file had of it.
 		r.place.Mark, r.place.ACL = max(r.place.Mark, e.Zxid), max(r.place.ACL, e.ACLZxid)
+		r.place.Verified = max(r.place.Verified, e.VerifiedThrough)
+	case audit.KindGap:
+		if e.Reason != audit.GapHistoryRewritten && e.ZxidUntil != nil {
+			r.place.LogFrom = max(r.place.LogFrom, *e.ZxidUntil)
+		}
 	}
+}
+
+// hinted reports whether a source told of a birth or death that is recorded,
+// and it was not found by comparison.
+func (r *Recorder) hinted(e audit.Event) bool {
+	return e.Source == audit.OriginWatch || e.Source == audit.OriginTxnlog
 }
 
 func (r *Recorder) applyChange(e audit.Event) {
@@ -67,14 +80,17 @@ func (r *Recorder) applyChange(e audit.Event) {
 		r.applyCreated(e)
 	case audit.OpDeleted:
 		r.Mirror.Delete(e.Path)
-		if e.Source == audit.OriginWatch {
+		if r.hinted(e) {
 			delete(r.place.Orphans, e.Path)
 		}
 		r.countChild(e)
 	case audit.OpDataChanged:
 		r.applyData(e)
 	case audit.OpACLChanged:
-		entry, _ := r.Mirror.Get(e.Path)
+		entry, known := r.Mirror.Get(e.Path)
+		if !known {
+			return // A transaction log told of a znode that is not known.
+		}
 		if e.Aversion != nil {
 			entry.Aversion = *e.Aversion
 		}
@@ -91,12 +107,12 @@ func (r *Recorder) applyChange(e audit.Event) {
 func (r *Recorder) applyCreated(e audit.Event) {
 	entry := mirror.Entry{Czxid: e.Czxid, EphemeralOwner: e.EphemeralOwner, Occurrence: r.occurrence(e)}
 	entry.Content, entry.ACL, entry.ACLMasked = split(e.After)
-	if e.Source != audit.OriginWatch {
+	if !r.hinted(e) {
 		entry.Cversion = r.adopted(e.Path, e.Czxid) // Hints told of them before it was found.
 	}
 	delete(r.place.Orphans, e.Path)
 	r.Mirror.Put(e.Path, entry)
-	if countsChild(e) {
+	if r.countsChild(e) {
 		r.countChild(e)
 	}
 }
@@ -121,7 +137,9 @@ func (r *Recorder) applyData(e audit.Event) {
 func (r *Recorder) forgetHistory() {
 	r.place.Generation++
 	r.place.Mark, r.place.ACL, r.place.Widened, r.swept = 0, 0, 0, false
-	r.place.Orphans = nil
+	r.place.Verified, r.place.Told, r.place.Read = 0, 0, 0
+	r.place.Log, r.place.LogFrom = mirror.Operation{}, 0
+	r.place.Orphans, r.place.Ahead = nil, nil
 	clear(r.place.Synced)
 	clear(r.place.Unread)
 	clear(r.owed)

@@ -120,7 +120,7 @@ func (r *Recorder) countChild(e audit.Event) {
 	}
 	parent := audit.Parent(e.Path)
 	first := r.firstSync(parent)
-	if first && e.Source != audit.OriginWatch {
+	if first && !r.hinted(e) {
 		return // The baseline's count has it.
 	}
 	entry, known := r.Mirror.Get(parent)

@@ -81,7 +81,7 @@ func (l *look) absent(ctx context.Context) error {
 func (l *look) sameIncarnation(ctx context.Context) error {
 	czxid := l.Node.Stat.Czxid
 	switch {
-	case l.known && l.entry.Czxid == 0 && czxid != 0:
+	case l.known && l.entry.Czxid == 0 && czxid != 0 && !l.r.bornElsewhere(l.Path, czxid):
 		l.entry.Czxid = czxid
 		l.r.Mirror.Put(l.Path, l.entry)
 	case l.known && l.entry.Czxid != czxid:
@@ -148,8 +148,8 @@ func (l *look) missedCreate(ctx context.Context) error {
 
 // countsChild reports whether a record moves the count of the parent's
 // children: see missedCreate.
-func countsChild(e audit.Event) bool {
-	return e.Op != audit.OpCreated || e.Source == audit.OriginWatch || *e.ZxidUntil == e.Czxid
+func (r *Recorder) countsChild(e audit.Event) bool {
+	return e.Op != audit.OpCreated || r.hinted(e) || *e.ZxidUntil == e.Czxid
 }
 
 // horizon is the zxid through which nothing was missed that fires a hint.

@@ -43,10 +43,25 @@ func (r *Recorder) end(ctx context.Context) error {
 // mode records how the source observes, where that is news. A source tells it
 // at every connect.
 func (r *Recorder) mode(ctx context.Context, m audit.Mode) error {
+	e := audit.Event{Kind: audit.KindControl, Control: audit.ControlMode, Mode: m.Name, Reason: m.Server}
+	if m.Name == audit.ModeTxnlog {
+		r.beginLog()
+		e.Zxid = r.place.Mark
+	}
 	if m == r.place.Mode {
 		return nil
 	}
-	return r.append(ctx, audit.Event{Kind: audit.KindControl, Control: audit.ControlMode, Mode: m.Name, Reason: m.Server})
+	return r.append(ctx, e)
+}
+
+// beginLog forgets what a transaction log makes pointless. It may tell again
+// what it told before, it tells of every child behind the last mark by name, and
+// no ACL hides a znode from it.
+func (r *Recorder) beginLog() {
+	r.repeats = repeats{}
+	clear(r.owed)
+	r.unreadable = newUnreadable()
+	r.metrics.unreadable.Set(0)
 }
 
 // checkpoint records how far everything is known, unless something is missing:
@@ -56,8 +71,13 @@ func (r *Recorder) checkpoint(ctx context.Context) error {
 	if r.place.Mark == 0 || r.resync.active || len(r.unsynced()) > 0 {
 		return nil
 	}
+	if r.untold { // Behind the checkpoint the log will not tell of it again.
+		if err := r.commit(ctx); err != nil {
+			return err
+		}
+	}
 	return r.append(ctx, audit.Event{
-		Kind: audit.KindCheckpoint, Zxid: r.place.Mark, ACLZxid: r.place.ACL,
+		Kind: audit.KindCheckpoint, Zxid: r.place.Mark, ACLZxid: r.place.ACL, VerifiedThrough: r.place.Verified,
 		Unreadable: new(uint64(r.unreadable.len())), UnreadableRoots: r.unreadable.among(r.roots),
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"zkwarden/audit"
 	"zkwarden/audit/policy"
@@ -31,7 +32,7 @@ func TestCheckpoints(t *testing.T) {
 			{[]audit.Observation{found("/r", 9, znode(2, 0, "root"))}, nil},
 			{[]audit.Observation{walked(9)}, []string{"checkpoint acl 0 unreadable 0 [] at 9"}},
 			{nil, []string{"checkpoint acl 0 unreadable 0 [] at 9"}},
-			{[]audit.Observation{audit.Mark{Zxid: 12}, audit.Mark{Zxid: 14, ACL: 11}}, []string{"checkpoint acl 11 unreadable 0 [] at 14"}},
+			{[]audit.Observation{audit.Mark{Zxid: 12}, audit.Mark{Zxid: 14, ACL: 11, Sweep: true}}, []string{"checkpoint acl 11 unreadable 0 [] at 14"}},
 			{[]audit.Observation{audit.Mark{Zxid: 13}}, []string{"checkpoint acl 11 unreadable 0 [] at 14"}},
 			{[]audit.Observation{gapTo(14, 20), found("/r", 20, znode(2, 0, "root"))}, nil},
 			{[]audit.Observation{walked(21)}, []string{"checkpoint acl 11 unreadable 0 [] at 21"}},
@@ -232,5 +233,71 @@ func TestReplayedCheckpoint(t *testing.T) {
 	}
 	if place := s.Place(); place.Mark != 0x20 || place.ACL != 0x10 {
 		t.Errorf("the next run begins at %s, and at %s for ACLs; want 0x20 and 0x10", place.Mark, place.ACL)
+	}
+}
+
+// TestCheckpointsOfALog: its marks move all three watermarks, each as far as the
+// log can vouch for it.
+func TestCheckpointsOfALog(t *testing.T) {
+	for name, test := range map[string]struct {
+		observations []audit.Observation
+		want         string
+	}{
+		"from the beginning": {
+			[]audit.Observation{audit.Mark{Zxid: 20, ACL: 20, Verified: 19}}, "checkpoint acl 20 unreadable 0 [] verified 19 at 20",
+		},
+		"from behind the last sweep, which leaves ACLs unseen between": {
+			[]audit.Observation{
+				audit.Mode{Name: audit.ModeRecursive}, audit.Mark{Zxid: 20, ACL: 15, Sweep: true}, txnlogMode, audit.Mark{Zxid: 30, ACL: 30, Verified: 30},
+			},
+			"checkpoint acl 15 unreadable 0 [] verified 30 at 30",
+		},
+		"until a sweep finds them": {
+			[]audit.Observation{
+				audit.Mode{Name: audit.ModeRecursive}, audit.Mark{Zxid: 20, ACL: 15, Sweep: true}, txnlogMode, audit.Mark{Zxid: 30, ACL: 30},
+				audit.Mark{Zxid: 40, ACL: 30, Sweep: true}, audit.Mark{Zxid: 50, ACL: 50},
+			},
+			"checkpoint acl 50 unreadable 0 [] at 50",
+		},
+		"behind a hole": {
+			[]audit.Observation{
+				audit.Mark{Zxid: 20, ACL: 20, Verified: 20}, audit.Gap{After: 20, Until: 30, Reason: audit.GapLogHole}, audit.Mark{Zxid: 30}, audit.Mark{Zxid: 40, ACL: 40, Verified: 40},
+			},
+			"checkpoint acl 20 unreadable 0 [] verified 40 at 40",
+		},
+		"behind operations that do not add up": {
+			[]audit.Observation{
+				audit.Mark{Zxid: 20, ACL: 20, Verified: 20}, audit.Gap{After: 20, Until: 21, Reason: audit.GapDigestMismatch}, audit.Mark{Zxid: 30},
+			},
+			"checkpoint acl 20 unreadable 0 [] verified 20 at 30",
+		},
+		"in a history that was rewritten": {
+			[]audit.Observation{
+				audit.Mark{Zxid: 20, ACL: 20, Verified: 20}, audit.Gap{After: 20, Until: 3, Reason: audit.GapHistoryRewritten},
+				found("/r", 3, znode(2, 0, "")), audit.Mark{Zxid: 3, Walk: true}, audit.Mark{Zxid: 4, ACL: 4, Verified: 4},
+			},
+			"checkpoint acl 4 unreadable 0 [] verified 4 at 4",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t, policy.LevelData, "/r")
+			s.show(txnlogMode, found("/r", 9, znode(2, 0, "")), walked(9))
+			s.show(test.observations...)
+			if err := s.checkpoint(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			last := s.journal.events[len(s.journal.events)-1]
+			if diff := cmp.Diff(test.want, brief(last)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if got := testutil.ToFloat64(s.metrics.verified); got != float64(last.VerifiedThrough) {
+				t.Errorf("the metric says %v", got)
+			}
+			place := s.place
+			s.crash()
+			if place.Mark != s.place.Mark || place.ACL != s.place.ACL || place.Verified != s.place.Verified || place.LogFrom != s.place.LogFrom {
+				t.Errorf("place after a crash: %+v, before %+v", s.place, place)
+			}
+		})
 	}
 }

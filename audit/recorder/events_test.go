@@ -27,6 +27,9 @@ func brief(e audit.Event) string {
 		fmt.Fprintf(&b, "gap %s", e.Reason)
 	case audit.KindCheckpoint:
 		fmt.Fprintf(&b, "checkpoint acl %d unreadable %d %v", e.ACLZxid, *e.Unreadable, e.UnreadableRoots)
+		if e.VerifiedThrough != 0 {
+			fmt.Fprintf(&b, " verified %d", e.VerifiedThrough)
+		}
 	default:
 		fmt.Fprintf(&b, "%s %s", e.Op, e.Path)
 	}

@@ -121,7 +121,7 @@ func (l *look) deleted(ctx context.Context, stale bool) error {
 		e.EphemeralOwner = l.entry.EphemeralOwner
 		e.Before = contentOf(l.entry)
 	}
-	e.Exact = new(e.Zxid != 0 && l.known)
+	e.Exact = new(e.Zxid != 0 && l.known && e.ID != "")
 	return l.r.append(ctx, e)
 }
 

@@ -21,6 +21,7 @@ type metrics struct {
 	unreadable prometheus.Gauge
 	watermark  prometheus.Gauge
 	marked     prometheus.Gauge
+	verified   prometheus.Gauge
 	synced     prometheus.Gauge
 }
 
@@ -75,6 +76,10 @@ func newMetrics(reg prometheus.Registerer, m *mirror.Mirror) *metrics {
 			Name: "zkwarden_audit_watermark_timestamp_seconds",
 			Help: "When the watermark was last confirmed, in seconds since 1970.",
 		}),
+		verified: auto.NewGauge(prometheus.GaugeOpts{
+			Name: "zkwarden_audit_verified_zxid",
+			Help: "The zxid through which the transaction log adds up to the server's digests, as a number; zero without a log or digests.",
+		}),
 		synced: auto.NewGauge(prometheus.GaugeOpts{
 			Name: "zkwarden_audit_synced",
 			Help: "Whether the first sync or resync since the start is complete.",
@@ -82,10 +87,15 @@ func newMetrics(reg prometheus.Registerer, m *mirror.Mirror) *metrics {
 	}
 	for _, reason := range []string{
 		audit.GapReconnect, audit.GapRestart, audit.GapOverflow, audit.GapHistoryRewritten, audit.GapWatchLost, audit.GapMirrorLost,
+		audit.GapLogLost, audit.GapLogHole, audit.GapLogUnconfirmed, audit.GapDigestMismatch,
 	} {
 		x.gaps.WithLabelValues(reason)
 	}
-	for _, op := range []audit.Op{audit.OpCreated, audit.OpDataChanged, audit.OpDeleted} {
+	for _, op := range []audit.Op{audit.OpCreated, audit.OpDataChanged, audit.OpDeleted, audit.OpACLChanged} {
+		x.events.WithLabelValues(string(op), string(audit.OriginTxnlog))
+		if op == audit.OpACLChanged {
+			continue // No watch tells of it.
+		}
 		x.events.WithLabelValues(string(op), string(audit.OriginWatch))
 		x.events.WithLabelValues(string(op), string(audit.OriginResync))
 	}

@@ -9,7 +9,7 @@ import (
 // missed begins a record of a change that no hint told of.
 func (l *look) missed(op audit.Op, czxid audit.Zxid, counter int64) audit.Event {
 	e := l.event(op, czxid, counter)
-	if e.Source == "" || e.Source == audit.OriginWatch {
+	if e.Source == "" || l.r.hinted(e) {
 		e.Source = audit.OriginResync
 	}
 	bracket := l.bracket()

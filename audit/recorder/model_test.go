@@ -25,6 +25,7 @@ type server struct {
 	hints   []audit.Seen // Sent and not yet handed over.
 	handed  audit.Zxid   // Everything through it was handed over.
 	changed int
+	log     history
 }
 
 func newServer(rng *rand.Rand) *server {
@@ -57,15 +58,18 @@ func (v *server) operate() {
 		v.tree[child] = &audit.Znode{Data: v.data(), Stat: audit.Stat{Czxid: v.zxid, Mzxid: v.zxid, Pzxid: v.zxid}}
 		v.movesChildren(path)
 		v.hint(audit.OpCreated, child)
+		v.log.add(v, audit.OpCreated, child, v.tree[child])
 	case dice < 6 && leaf:
 		delete(v.tree, path)
 		v.movesChildren(audit.Parent(path))
 		v.hint(audit.OpDeleted, path)
+		v.log.add(v, audit.OpDeleted, path, node)
 	case dice < 7:
 		node = copied(node)
 		node.Stat.Aversion++
 		node.ACL = []audit.ACL{{Perms: "cdrwa", Scheme: "ip", ID: fmt.Sprint(v.changed)}}
 		v.tree[path] = node
+		v.log.add(v, audit.OpACLChanged, path, node)
 	default:
 		node = copied(node)
 		node.Data = v.data()
@@ -73,6 +77,7 @@ func (v *server) operate() {
 		node.Stat.Mzxid = v.zxid
 		v.tree[path] = node
 		v.hint(audit.OpDataChanged, path)
+		v.log.add(v, audit.OpDataChanged, path, node)
 	}
 }
 
@@ -212,7 +217,7 @@ func (v *server) sweep(s *stage, changes int) {
 			s.show(seen)
 		}
 	}
-	s.show(audit.Mark{Zxid: v.zxid, ACL: begun})
+	s.show(audit.Mark{Zxid: v.zxid, ACL: begun, Sweep: true})
 }
 
 // lose makes changes that nobody sees.
@@ -261,7 +266,7 @@ func TestModel(t *testing.T) {
 			v.agrees(s)
 			v.sweepsClean(s)
 			balances(t, s.journal.events)
-			v.childrenBalance(t, s.journal.events)
+			v.childrenBalance(s)
 		})
 	}
 }
@@ -310,7 +315,7 @@ func (v *server) agrees(s *stage) {
 			Aversion: min(stat.Aversion, got[path].Aversion), Content: s.policy.Describe(rule, node.Data),
 			ACL: got[path].ACL, Occurrence: got[path].Occurrence,
 		}
-		if got[path].Aversion == stat.Aversion && got[path].ACL != nil && !slices.Equal(got[path].ACL, node.ACL) {
+		if got[path].Aversion == stat.Aversion && got[path].ACL != nil && node.ACL != nil && !slices.Equal(got[path].ACL, node.ACL) {
 			s.t.Errorf("ACL of %s is %v, known %v", path, node.ACL, got[path].ACL)
 		}
 	}
@@ -340,7 +345,8 @@ func (v *server) sweepsClean(s *stage) {
 // recorded of each living parent, one by one or in collapsed, are as many as
 // its server counted: none is lost, none is told twice. It knows parents from
 // their birth only.
-func (v *server) childrenBalance(t *testing.T, events []audit.Event) {
+func (v *server) childrenBalance(s *stage) {
+	t, events := s.t, s.journal.events
 	t.Helper()
 	for path, node := range v.tree {
 		count, born := int32(0), false
@@ -349,12 +355,12 @@ func (v *server) childrenBalance(t *testing.T, events []audit.Event) {
 			case e.Kind != audit.KindChange:
 			case e.Path == path && e.Op == audit.OpCreated && e.Czxid == node.Stat.Czxid:
 				born = true
-				if e.Source == audit.OriginWatch {
+				if s.hinted(e) {
 					count = 0
 				}
 			case e.Path == path && e.Op == audit.OpChildrenChanged && e.Czxid == node.Stat.Czxid:
 				count += int32(e.Collapsed)
-			case e.Path == path && e.Op == audit.OpDeleted && e.Source == audit.OriginWatch:
+			case e.Path == path && e.Op == audit.OpDeleted && s.hinted(e):
 				count = 0
 			case audit.Parent(e.Path) == path && (e.Op == audit.OpCreated || e.Op == audit.OpDeleted) && bornAt(e) >= node.Stat.Czxid:
 				count++

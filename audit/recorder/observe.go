@@ -19,7 +19,15 @@ func (r *Recorder) observe(ctx context.Context, o audit.Observation) error {
 		return r.mark(ctx, o)
 	case audit.Mode:
 		return r.mode(ctx, o)
+	case audit.Txn:
+		return r.operated(ctx, o)
 	case audit.Seen:
+		if o.Hint != "" && o.Until <= r.place.Log.Zxid {
+			return nil // The transaction log told of it, and of everything before it.
+		}
+		if o.Read == audit.Found {
+			r.place.Read = max(r.place.Read, o.At)
+		}
 		if o.Hint == "" {
 			delete(r.awaited, o.Path)
 		}
@@ -132,6 +140,8 @@ func (l *look) describe() *audit.Content { return l.r.Policy.Describe(l.rule, l.
 // that the znode's Stat shows, else the bracket.
 func (l *look) place(e *audit.Event, fromStat audit.Zxid) {
 	switch exact := l.exactZxid(); {
+	case exact != 0 && exact <= l.r.place.Told && l.Origin == audit.OriginTxnlog:
+		e.ZxidAfter, e.ZxidUntil = new(before(exact)), new(exact) // Its place in the order of commits is gone.
 	case exact != 0:
 		e.Zxid = exact
 	case fromStat != 0 && !l.Late:
@@ -141,8 +151,8 @@ func (l *look) place(e *audit.Event, fromStat audit.Zxid) {
 	default:
 		e.ZxidAfter, e.ZxidUntil = new(l.After), new(l.Until)
 	}
-	if e.Zxid != 0 && e.Zxid == e.Czxid && e.ID != "" {
-		e.ID = l.r.repeats.tellApart(e.Zxid, l.identity)
+	if _, until := span(*e); until != 0 && until == e.Czxid && e.ID != "" && (e.Zxid != 0 || l.Origin == audit.OriginTxnlog) {
+		e.ID = l.r.repeats.tellApart(until, l.identity)
 	}
 }
 

@@ -36,7 +36,7 @@ func (r *Recorder) commit(ctx context.Context) error {
 	if err := r.persist(ctx, func() error { return r.Mirror.Commit(r.place) }); err != nil {
 		return err
 	}
-	r.moved = false
+	r.moved, r.untold = false, false
 	r.committed()
 	return nil
 }

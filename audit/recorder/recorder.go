@@ -24,8 +24,8 @@ const (
 	maxSeparate = 16
 )
 
-// Options names what a recorder works with; all but CheckpointInterval, Now
-// and Committed are required.
+// Options names what a recorder works with; all but CheckpointInterval, Now,
+// Actors and Committed are required.
 type Options struct {
 	Ensemble string // Written to every record, and part of every id.
 	Recorder string // Name of this auditor, by convention the host's.
@@ -40,6 +40,7 @@ type Options struct {
 
 	CheckpointInterval time.Duration    // One minute by default.
 	Now                func() time.Time // time.Now by default.
+	Actors             audit.Actors     // Nil: nobody knows the clients of sessions.
 
 	// Committed, if not nil, is told through which record of the journal the
 	// mirror is durable: only what lies behind would have to be replayed.
@@ -59,9 +60,11 @@ type Recorder struct {
 	unreadable *unreadable
 	repeats    repeats
 	last       transaction
+	patience   patience
 
 	replaying bool   // Whether records come from the journal, and nobody knows what was stale then.
 	moved     bool   // Whether place moved since the last commit.
+	untold    bool   // Whether something of a log changed the mirror since the last commit that no record tells of.
 	lost      bool   // Whether the mirror of the journal's records is gone, as Replay has to know.
 	unseen    string // Why the time before the first sync is a gap of its own, or empty.
 	swept     bool   // Whether a sweep of this run is complete.
@@ -186,6 +189,9 @@ func (r *Recorder) drain(ctx context.Context, in <-chan audit.Observation) error
 func (r *Recorder) append(ctx context.Context, e audit.Event) error {
 	e.Schema, e.Ensemble, e.Recorder = audit.Schema, r.Ensemble, r.Recorder
 	e.Observed = audit.AtTime(r.Now())
+	if e.Op == audit.OpCreated && e.Actor == nil {
+		e.Actor = r.actor(ctx, e.EphemeralOwner) // Only its session creates an ephemeral znode.
+	}
 	seq, err := r.Journal.Append(ctx, e)
 	if err != nil {
 		return fmt.Errorf("append to journal: %w", err)

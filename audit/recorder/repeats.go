@@ -24,13 +24,18 @@ func (r *repeats) tellApart(zxid audit.Zxid, i audit.Identity) string {
 	return i.ID()
 }
 
+// made reports whether a creation in the transaction was given a number.
+func (r *repeats) made(zxid audit.Zxid, creation audit.Identity) bool {
+	return r.zxid == zxid && r.seen[creation] > 0
+}
+
 // occurrence returns the number that tellApart gave a creation, so that it is
 // known after a restart as well.
 func (r *Recorder) occurrence(e audit.Event) int {
 	i := audit.Identity{
 		Ensemble: e.Ensemble, Generation: r.place.Generation, Path: e.Path, Czxid: e.Czxid, Op: e.Op,
 	}
-	if e.Zxid == 0 || e.Zxid != e.Czxid {
+	if _, until := span(e); until == 0 || until != e.Czxid {
 		return 0
 	}
 	for ; i.Occurrence < maxOccurrence; i.Occurrence++ {

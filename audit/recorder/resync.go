@@ -85,12 +85,20 @@ func (r *Recorder) mark(ctx context.Context, m audit.Mark) error {
 		r.place.Mark = m.Zxid
 		r.moved = true
 	}
-	if m.ACL != 0 {
+	r.forgetAhead()
+	if m.Sweep {
 		if err := r.settleChildren(ctx, audit.OriginSweep, m.Zxid); err != nil {
 			return err
 		}
+	}
+	// A log that began behind the last sweep says nothing of the ACLs between.
+	if m.ACL != 0 && (m.Sweep || m.Walk || r.place.ACL >= r.place.LogFrom) {
 		r.place.ACL, r.swept, r.moved = max(r.place.ACL, m.ACL), true, true
 	}
+	if m.Verified > r.place.Verified {
+		r.place.Verified, r.moved = m.Verified, true
+	}
+	r.metrics.verified.Set(float64(r.place.Verified))
 	unsynced := r.unsynced()
 	switch {
 	case m.Walk, r.resync.active && len(unsynced) < len(r.roots):

@@ -81,6 +81,7 @@ func TestRunEndsWithEverythingDurable(t *testing.T) {
 	want2 := mirror.Place{
 		Format: place.Format, Chain: testChain, Seq: 5, Mark: 9, Generation: 1,
 		Fingerprint: s.policy.Fingerprint(), DigestKey: s.policy.KeyFingerprint(), Synced: map[string]bool{"/r": true},
+		Told: 10, Read: 10, Ahead: map[string][]mirror.Change{"/r/a": {{Op: audit.OpCreated, Czxid: 10, After: 9, Until: 10, Count: 1}}},
 	}
 	if diff := cmp.Diff(want2, place); diff != "" {
 		t.Errorf("place (-want +got):\n%s", diff)

@@ -104,7 +104,7 @@ func TestCameIntoSight(t *testing.T) {
 			[]audit.Observation{
 				audit.Mark{Zxid: 30},
 				swept("/r", 31, rootAt(3)), swept("/r/old", 31, znode(20, 0, "o")),
-				audit.Mark{Zxid: 32, ACL: 30},
+				audit.Mark{Zxid: 32, ACL: 30, Sweep: true},
 				gapTo(32, 40), found("/r", 40, rootAt(3)), walked(40),
 			},
 			[]string{
@@ -116,11 +116,11 @@ func TestCameIntoSight(t *testing.T) {
 			[]audit.Observation{
 				audit.Mark{Zxid: 30},
 				swept("/r", 31, rootAt(4)),
-				audit.Mark{Zxid: 32, ACL: 30},
+				audit.Mark{Zxid: 32, ACL: 30, Sweep: true},
 				swept("/r", 50, rootAt(4)),
-				audit.Mark{Zxid: 52, ACL: 50},
+				audit.Mark{Zxid: 52, ACL: 50, Sweep: true},
 				swept("/r", 60, rootAt(5)), denied("/r/h"),
-				audit.Mark{Zxid: 62, ACL: 60},
+				audit.Mark{Zxid: 62, ACL: 60, Sweep: true},
 			},
 			[]string{
 				"children_changed /r in (1,32] of 2 collapsed 2 by sweep",
@@ -164,7 +164,7 @@ func TestSweepFinds(t *testing.T) {
 	s := synced(t)
 	s.show(
 		audit.Mark{Zxid: 30}, swept("/r/a", 31, acl(1, znode(5, 2, "n"))),
-		audit.Seen{Path: "/r/b", Origin: audit.OriginSweep, Read: audit.Absent, At: 31}, audit.Mark{Zxid: 32, ACL: 30},
+		audit.Seen{Path: "/r/b", Origin: audit.OriginSweep, Read: audit.Absent, At: 31}, audit.Mark{Zxid: 32, ACL: 30, Sweep: true},
 	)
 	if got := testutil.ToFloat64(s.metrics.sweepFinds); got != 3 {
 		t.Errorf("%v finds, want two versions and a death", got)
@@ -182,7 +182,7 @@ func TestChildrenSettleWithTheirComparison(t *testing.T) {
 	s := synced(t)
 	got := briefs(s.show(
 		audit.Mark{Zxid: 30}, swept("/r", 31, rootAt(3)), audit.Mark{Zxid: 33},
-		audit.Seen{Path: "/r/b", Origin: audit.OriginSweep, Read: audit.Absent, At: 34}, audit.Mark{Zxid: 35, ACL: 30},
+		audit.Seen{Path: "/r/b", Origin: audit.OriginSweep, Read: audit.Absent, At: 34}, audit.Mark{Zxid: 35, ACL: 30, Sweep: true},
 	))
 	want := []string{"deleted /r/b in (5,34] of 6 -B by sweep"}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -123,9 +123,9 @@ func TestSomeChildrenAreLeftOut(t *testing.T) {
 	}
 	s.show(found("/p", 9, p(3)), found("/p/keep", 9, znode(4, 0, "A")), walked(9))
 	got := briefs(s.show(
-		swept("/p", 12, p(10)), audit.Mark{Zxid: 12, ACL: 11},
+		swept("/p", 12, p(10)), audit.Mark{Zxid: 12, ACL: 11, Sweep: true},
 		gapTo(12, 20), found("/p", 20, p(30)), found("/p/keep2", 20, znode(15, 0, "B")), walked(20),
-		hint(audit.OpCreated, "/p/keep3", 21, znode(21, 0, "C")), swept("/p", 22, p(32)), audit.Mark{Zxid: 22, ACL: 22},
+		hint(audit.OpCreated, "/p/keep3", 21, znode(21, 0, "C")), swept("/p", 22, p(32)), audit.Mark{Zxid: 22, ACL: 22, Sweep: true},
 	))
 	want := []string{
 		"gap reconnect in (12,20]", "created /p/keep2 in (14,15] of 15 v0 a0 +B by resync", "resync  2 znodes at 20",

@@ -202,7 +202,7 @@ func (f *follower) endSweep() {
 	}
 	f.sweptQueued = true
 	f.marked = f.last
-	f.fifo.push(&item{done: true, other: audit.Mark{Zxid: f.last, ACL: f.swept}})
+	f.fifo.push(&item{done: true, other: audit.Mark{Zxid: f.last, ACL: f.swept, Sweep: true}})
 }
 
 // leaveSweep keeps what a sweep still wanted of this link.

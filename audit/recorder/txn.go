@@ -1,0 +1,192 @@
+package recorder
+
+import (
+	"context"
+
+	"github.com/go-kit/log/level"
+
+	"zkwarden/audit"
+	"zkwarden/audit/mirror"
+)
+
+// operation is one operation of a transaction log beside what the mirror knew
+// of its path.
+type operation struct {
+	look
+	audit.Txn
+}
+
+// operated records an operation of a transaction log. Of znodes that are not
+// recorded, ways are kept, and the children of others are counted.
+func (r *Recorder) operated(ctx context.Context, t audit.Txn) error {
+	o := operation{Txn: t, look: r.look(audit.Seen{
+		Path: t.Path, Origin: audit.OriginTxnlog, Hint: t.Op, After: t.Zxid, Until: t.Zxid, At: t.Zxid,
+	})}
+	again := !r.advance(t)
+	switch {
+	case o.wanted && again:
+		o.skip()
+		return nil
+	case o.wanted:
+		return o.judge(ctx)
+	}
+	if !again && t.Op != audit.OpDataChanged && t.Op != audit.OpACLChanged {
+		o.countUnrecorded()
+	}
+	if o.way {
+		return o.pass(ctx)
+	}
+	return nil
+}
+
+// advance moves the place in the log, and reports whether t lies behind it.
+// What does not was handled before.
+func (r *Recorder) advance(t audit.Txn) bool {
+	at := r.place.Log
+	if t.Zxid < at.Zxid || t.Zxid == at.Zxid && t.Index <= at.Index {
+		return false
+	}
+	r.place.Log, r.moved = mirror.Operation{Zxid: t.Zxid, Index: t.Index}, true
+	return true
+}
+
+func (o *operation) judge(ctx context.Context) error {
+	if o.r.takeAhead(o.Txn) || o.covered() {
+		o.skip()
+		return nil
+	}
+	if err := o.contradicted(ctx); err != nil {
+		return err
+	}
+	o.r.confirm(o.Path, o.first)
+	switch o.Op {
+	case audit.OpCreated:
+		return o.created(ctx)
+	case audit.OpDataChanged:
+		return o.dataChanged(ctx)
+	case audit.OpACLChanged:
+		return o.aclChanged(ctx)
+	case audit.OpDeleted:
+		return o.deleted(ctx)
+	}
+	return nil
+}
+
+// covered reports whether the operation belongs to what was handed over before
+// the log began: it lies behind the last mark, or the mirror shows that an
+// answer was read behind it. Marks of a live source say nothing of ACLs.
+func (o *operation) covered() bool {
+	place := &o.r.place
+	if o.Zxid <= place.Mark && o.Op != audit.OpACLChanged {
+		return true
+	}
+	if o.Op == audit.OpCreated && o.known && o.entry.Czxid == o.Zxid {
+		return true
+	}
+	return o.Zxid <= max(place.Read, place.Mark) && o.known && o.outdated()
+}
+
+// outdated reports whether the mirror has what the operation left, or something
+// later.
+func (o *operation) outdated() bool {
+	if o.entry.Czxid > o.Zxid {
+		return true
+	}
+	switch o.Op {
+	case audit.OpCreated:
+		return o.entry.Czxid == o.Zxid
+	case audit.OpDataChanged:
+		if o.Version == unversioned {
+			known := o.entry.Content
+			return known != nil && known.Digest != "" && known.Digest == o.describe().Digest
+		}
+		return !after(o.Version, o.entry.Version)
+	case audit.OpACLChanged:
+		return !after(o.Version, o.entry.Aversion)
+	}
+	return false
+}
+
+// contradicted records what must have been missed before the operation: the
+// known znode died where it has more changes than the operation counts, or
+// where another one is born.
+func (o *operation) contradicted(ctx context.Context) error {
+	if !o.known || o.Op == audit.OpDeleted {
+		return nil
+	}
+	if o.Op != audit.OpCreated && (o.Version == unversioned || !o.outdated()) {
+		return nil
+	}
+	level.Warn(o.r.Logger).Log("msg", "the transaction log lacks the end of a znode", "path", o.Path, "czxid", o.entry.Czxid, "zxid", o.Zxid)
+	successor := audit.Zxid(0)
+	if o.Op == audit.OpCreated {
+		successor = o.Zxid
+	}
+	return o.bury(ctx, successor)
+}
+
+// skip passes over an operation that a record tells of already.
+func (o *operation) skip() {
+	o.number()
+	o.learn()
+}
+
+// number counts an operation that is not recorded among the repeats of its
+// transaction, so that those behind it get the ids that they have elsewhere.
+func (o *operation) number() {
+	i := audit.Identity{
+		Ensemble: o.r.Ensemble, Generation: o.r.place.Generation,
+		Path: o.Path, Czxid: o.Zxid, Op: audit.OpCreated,
+	}
+	if o.Op != audit.OpCreated {
+		if !o.r.repeats.made(o.Zxid, i) {
+			return // It is not of an incarnation that this transaction began.
+		}
+		if i.Op = o.Op; i.Op != audit.OpDeleted {
+			i.Counter = int64(o.Version)
+		}
+	}
+	o.r.repeats.tellApart(o.Zxid, i)
+}
+
+// learn takes over what a record of the live source could not know: which
+// incarnation was created, and contents that were overtaken or masked.
+func (o *operation) learn() {
+	entry := o.entry
+	if entry.Czxid == 0 && o.Op == audit.OpCreated && !bornWithTree(o.Path) && !o.r.bornAhead(o.Path) {
+		entry.Czxid = o.Zxid
+	}
+	if !o.known || entry.Czxid > o.Zxid || entry.Czxid == 0 && !bornWithTree(o.Path) {
+		return
+	}
+	switch o.Op {
+	case audit.OpCreated:
+		if entry.Czxid == o.Zxid && entry.Version == 0 && entry.Content == nil {
+			entry.Content = o.describe()
+		}
+		if entry.Czxid == o.Zxid && entry.Aversion == 0 {
+			entry.ACL, entry.ACLMasked = o.acl()
+		}
+	case audit.OpDataChanged:
+		if o.Version == entry.Version && entry.Content == nil {
+			entry.Content = o.describe()
+		}
+	case audit.OpACLChanged:
+		if o.Version == entry.Aversion {
+			entry.ACL, entry.ACLMasked = o.acl()
+		}
+	}
+	o.put(o.Path, entry)
+}
+
+// put changes the mirror where no record tells of it.
+func (o *operation) put(path string, entry mirror.Entry) {
+	o.r.Mirror.Put(path, entry)
+	o.r.untold = true
+}
+
+func (o *operation) describe() *audit.Content { return o.r.Policy.Describe(o.rule, o.Data) }
+
+func (o *operation) acl() (acl []audit.ACL, masked bool) {
+	return o.r.Policy.ACL(o.rule, o.ACL)
+}
