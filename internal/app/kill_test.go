@@ -31,6 +31,7 @@ type childSpec struct {
 	Addrs   []string
 	Path    string
 	Webhook string // URL; none if empty.
+	Txnlog  string // Directory of the transaction logs; none are followed if empty.
 }
 
 // childMain is the process that is killed.
@@ -42,6 +43,7 @@ func childMain() int {
 	}
 	o := auditOptions(spec.Dir, os.Stdout, spec.Addrs, spec.Path)
 	o.Audit.SweepInterval, o.Audit.CheckpointInterval = time.Second, 500*time.Millisecond
+	o.Audit.TxnlogDir = spec.Txnlog
 	if spec.Webhook != "" {
 		o.Audit.Webhook = Webhook{URL: spec.Webhook, Format: webhook.FormatLines, Timeout: 5 * time.Second}
 	}
