@@ -32,6 +32,7 @@ type childSpec struct {
 	Path    string
 	Webhook string // URL; none if empty.
 	Policy  string // File, in the place of Path; none if empty.
+	Txnlog  string // Directory of the transaction logs; none are followed if empty.
 }
 
 // childMain is the process that is killed.
@@ -46,6 +47,7 @@ func childMain() int {
 	if spec.Policy != "" {
 		o.Audit.Paths, o.Audit.Level, o.Audit.PolicyFile = nil, "", spec.Policy
 	}
+	o.Audit.TxnlogDir = spec.Txnlog
 	if spec.Webhook != "" {
 		o.Audit.Webhook = Webhook{URL: spec.Webhook, Format: webhook.FormatLines, Timeout: 5 * time.Second}
 	}

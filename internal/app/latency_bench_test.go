@@ -32,21 +32,32 @@ const (
 // journal: stdout has nothing before. Beside it stand the tree caches of other
 // clients, until their callback, where they are installed: kazoo's for
 // python3, and Curator's with its jars in ZKWARDEN_CURATOR_CLASSPATH. They
-// keep nothing.
+// keep nothing. By the transaction log it is measured, too.
 func BenchmarkLatency(b *testing.B) {
 	b.Run("zkwarden", func(b *testing.B) {
-		measureLatency(b, func(b *testing.B, addr string) (told func() map[string]time.Time) {
+		measureLatency(b, func(b *testing.B, server *zktest.Server) (told func() map[string]time.Time) {
 			b.Helper()
 			arrivals := &arrivals{at: map[string]time.Time{}}
-			startReady(b, auditOptions(b.TempDir(), arrivals, []string{addr}, "/latency"))
+			startReady(b, auditOptions(b.TempDir(), arrivals, []string{server.Addr()}, "/latency"))
+			return arrivals.told
+		})
+	})
+	b.Run("zkwarden txnlog", func(b *testing.B) {
+		measureLatency(b, func(b *testing.B, server *zktest.Server) (told func() map[string]time.Time) {
+			b.Helper()
+			arrivals := &arrivals{at: map[string]time.Time{}}
+			o := auditOptions(b.TempDir(), arrivals, []string{server.Addr()}, "/latency")
+			o.Audit.TxnlogDir = server.TxnLogDir()
+			startReady(b, o)
+			arrivals.awaitMode(b, audit.ModeTxnlog)
 			return arrivals.told
 		})
 	})
 	for name, command := range latencyPeers() {
 		b.Run(name, func(b *testing.B) {
-			measureLatency(b, func(b *testing.B, addr string) func() map[string]time.Time {
+			measureLatency(b, func(b *testing.B, server *zktest.Server) func() map[string]time.Time {
 				b.Helper()
-				return startPeer(b, append(command, addr, "/latency"))
+				return startPeer(b, append(command, server.Addr(), "/latency"))
 			})
 		})
 	}
@@ -65,7 +76,7 @@ func latencyPeers() map[string][]string {
 	return peers
 }
 
-func measureLatency(b *testing.B, start func(b *testing.B, addr string) (told func() map[string]time.Time)) {
+func measureLatency(b *testing.B, start func(b *testing.B, server *zktest.Server) (told func() map[string]time.Time)) {
 	b.Helper()
 	ensemble := zktest.Start(b, zktest.Options{Servers: 3})
 	conn, events, err := zk.Connect(ensemble.Addrs()[:1], 10*time.Second, zk.WithLogger(quietLogger{}), zk.WithLogInfo(false))
@@ -76,7 +87,7 @@ func measureLatency(b *testing.B, start func(b *testing.B, addr string) (told fu
 	if _, err := conn.Create("/latency", nil, 0, zk.WorldACL(zk.PermAll)); err != nil {
 		b.Fatal(err)
 	}
-	told := start(b, ensemble.Addrs()[1])
+	told := start(b, ensemble.Server(2))
 	for b.Loop() {
 		acked := writeAtPace(b, conn)
 		seen := awaitTold(b, told, acked)
@@ -146,6 +157,7 @@ type arrivals struct {
 	mu      sync.Mutex
 	partial []byte
 	at      map[string]time.Time
+	mode    string // How the auditor observes.
 }
 
 func (a *arrivals) Write(p []byte) (int, error) {
@@ -165,7 +177,26 @@ func (a *arrivals) Write(p []byte) (int, error) {
 		if e.Op == audit.OpCreated {
 			a.at[e.Path] = now
 		}
+		if e.Mode != "" {
+			a.mode = e.Mode
+		}
 		a.partial = rest
+	}
+}
+
+// awaitMode waits until the auditor observes so.
+func (a *arrivals) awaitMode(b *testing.B, mode string) {
+	b.Helper()
+	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		a.mu.Lock()
+		now := a.mode
+		a.mu.Unlock()
+		if now == mode {
+			return
+		}
+		if time.Now().After(end) {
+			b.Fatalf("mode %q, not %q, within %s", now, mode, patience)
+		}
 	}
 }
 

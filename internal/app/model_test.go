@@ -265,8 +265,10 @@ func judgeModel(t *testing.T, f *faults, root string, generation uint64) {
 	}
 	foul := guarantee.Check(events, truth)
 	foul = append(foul, guarantee.Resumable(f.auditor.seen, lines)...)
-	if missing := missingFrom(f.hook.received(), lines); missing != "" {
-		t.Errorf("the webhook never had %s", missing)
+	if f.hook != nil {
+		if missing := missingFrom(f.hook.received(), lines); missing != "" {
+			t.Errorf("the webhook never had %s", missing)
+		}
 	}
 	inexact := 0
 	for _, e := range events {
