@@ -76,6 +76,8 @@ func (f *flags) exporterFlags() {
 	c.Flag("collector.slow-interval", "How long the answers to conf, isro, wchs, dirs, envi and cons are kept.").
 		Default(collector.DefaultSlowInterval.String()).DurationVar(&o.SlowInterval)
 	c.Flag("collector.cons-top", "How many client addresses to show; the rest is one.").Default(fmt.Sprint(collector.DefaultConsTop)).IntVar(&o.ConsTop)
+	c.Flag("collector.disk", "Directory whose disk is watched, such as the server's dataDir where it is mounted here, repeatable. The audit directory is watched anyway.").
+		PlaceHolder("DIRECTORY").StringsVar(&f.run.Disks)
 	c.Flag("metrics.compat", "Show metrics under the names of other exporters too: zk for those of mntr.").PlaceHolder("zk").EnumVar(&o.Compat, collector.CompatZK)
 	c.Flag("probe.allow", "Targets that /probe may ask, as HOST:PORT, host or glob, repeatable; the members of the ensemble by default.").
 		PlaceHolder("GLOB").StringsVar(&f.run.Probe.Allow)

@@ -37,6 +37,7 @@ var samples = map[string][]string{
 	"collector.slow-interval":            {"2m"},
 	"collector.cons":                     {"true"},
 	"collector.cons-top":                 {"3"},
+	"collector.disk":                     {"/data"},
 	"metrics.compat":                     {"zk"},
 	"probe.allow":                        {"127.0.0.1:*"},
 	"probe.config-file":                  {"modules.yml"},

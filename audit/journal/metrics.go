@@ -44,6 +44,7 @@ type state struct {
 	headSeq, headCheck, firstSeq *prometheus.Desc
 	bytes, segments              *prometheus.Desc
 	writable, sinkSeq, sinkLag   *prometheus.Desc
+	chain                        *prometheus.Desc
 }
 
 func newState(j *Journal) *state {
@@ -58,6 +59,7 @@ func newState(j *Journal) *state {
 		segments:  desc("journal_segments", "Files that hold the records."),
 		bytes:     desc("journal_bytes", "Size of the durable records."),
 		writable:  desc("journal_writable", "Whether the disk accepts records (1) or refuses them (0)."),
+		chain:     desc("journal_chain_info", "Chain id of the journal, within which head_seq only grows; always 1.", "chain"),
 		sinkSeq:   desc("sink_acked_seq", "Place of the last record that the sink accepted.", "sink"),
 		sinkLag:   desc("sink_lag_records", "Durable records that the sink has not accepted.", "sink"),
 	}
@@ -66,7 +68,7 @@ func newState(j *Journal) *state {
 // Describe implements prometheus.Collector.
 func (s *state) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		s.headSeq, s.headCheck, s.firstSeq, s.bytes, s.segments, s.writable, s.sinkSeq, s.sinkLag,
+		s.headSeq, s.headCheck, s.firstSeq, s.bytes, s.segments, s.writable, s.sinkSeq, s.sinkLag, s.chain,
 	} {
 		ch <- d
 	}
@@ -90,6 +92,7 @@ func (s *state) Collect(ch chan<- prometheus.Metric) {
 		writable = 0
 	}
 	gauge(s.writable, writable)
+	gauge(s.chain, 1, s.journal.chain)
 	for name, c := range s.journal.cursors {
 		acked := c.acked.Load()
 		gauge(s.sinkSeq, float64(acked), name)

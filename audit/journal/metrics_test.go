@@ -41,6 +41,14 @@ func TestMetrics(t *testing.T) {
 			t.Fatal(err)
 		}
 		expect(t, reg, 9, float64(first52), size, 1)
+		chain := fmt.Sprintf(`
+# HELP zkwarden_journal_chain_info Chain id of the journal, within which head_seq only grows; always 1.
+# TYPE zkwarden_journal_chain_info gauge
+zkwarden_journal_chain_info{chain="%s"} 1
+`, j.ChainID())
+		if err := testutil.GatherAndCompare(reg, strings.NewReader(chain), "zkwarden_journal_chain_info"); err != nil {
+			t.Error(err)
+		}
 		d.fail(failing("sync", syscall.EIO))
 		if _, err := j.Append(t.Context(), change(1)); err != nil {
 			t.Fatal(err)

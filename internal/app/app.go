@@ -41,6 +41,7 @@ func New(o Options) (*App, error) {
 		versioncollector.NewCollector("zkwarden"),
 		&frugal{of: collectors.NewGoCollector()},
 		&frugal{of: collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})},
+		newDisks(o.disks(), spaceOf),
 	)
 	dialer := &fourletter.Dialer{TLS: o.ZooKeeper.TLS}
 	exporter, err := newExporter(o, dialer, registry)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -37,6 +38,7 @@ type Options struct {
 	Probe     Probe
 	Web       Web
 	Audit     Audit
+	Disks     []string // Directories whose disks are watched, beside the auditor's.
 
 	Hangups   <-chan os.Signal // At each the files are read again that can be; nil: at none.
 	Stdout    io.Writer        // Receives the journal's lines.
@@ -87,6 +89,16 @@ type Webhook struct {
 }
 
 func (w Webhook) enabled() bool { return w.URL != "" }
+
+// disks returns the directories whose disks are watched, each once.
+func (o *Options) disks() []string {
+	directories := slices.Clone(o.Disks)
+	if o.Audit.enabled() {
+		directories = append(directories, o.Audit.Dir)
+	}
+	slices.Sort(directories)
+	return slices.Compact(directories)
+}
 
 // Validate reports what cannot work whatever the rest of the world does. It
 // reads the web server's configuration, the modules of /probe and the policy.

@@ -216,7 +216,7 @@ func TestMetricsLint(t *testing.T) {
 	page := awaitPage(t, url+"/metrics", http.StatusOK, "zookeeper_serving 1")
 	for _, family := range []string{
 		"zookeeper_up", "zkwarden_build_info", "zkwarden_audit_connected", "zkwarden_journal_head_seq",
-		"zkwarden_sink_lag_records", "process_resident_memory_bytes", "go_goroutines",
+		"zkwarden_sink_lag_records", "zkwarden_journal_chain_info", "zkwarden_disk_available_bytes", "zkwarden_disk_size_bytes", "process_resident_memory_bytes", "go_goroutines",
 	} {
 		if !strings.Contains(page, "\n# TYPE "+family+" ") {
 			t.Errorf("the page lacks %s", family)
