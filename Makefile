@@ -24,7 +24,7 @@ BENCHES   = $(shell grep -rl --include='*_test.go' '^func Benchmark' . | xargs -
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-all soak lint bench fmt clean
+.PHONY: help build demo test test-all check-deploy soak lint bench fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,10 +57,18 @@ soak: ## run the model test of the auditor for SOAK, 30m by default; ZKWARDEN_SE
 	@internal/zktest/fetch.sh >/dev/null
 	ZKWARDEN_MODEL=$(SOAK) go test -race -count=1 -timeout 3h -run '^TestModel$$' -v ./internal/app
 
+check-deploy: ## check the chart, kustomizations, compose file, systemd unit and image, without a cluster or an engine
+	@internal/tools/require.sh go git yamllint buildah systemd-analyze
+	cd deploy/check && go mod tidy -diff && go vet ./... && go test -count=1 -timeout 5m ./...
+	cd deploy && yamllint --strict -c check/yamllint.yml .
+	deploy/check/unit.sh
+	deploy/image.sh
+
 lint: ## run golangci-lint and shellcheck
 	@internal/tools/require.sh go git shellcheck
 	@internal/tools/build.sh golangci-lint
 	$(LINT_ENV) "$(GOLANGCI)" run ./...
+	cd deploy/check && $(LINT_ENV) "$(GOLANGCI)" run ./...
 	shellcheck $(SCRIPTS)
 
 bench: ## run the benchmarks, one package at a time; BENCH=REGEXP and BENCHTIME=DURATION choose

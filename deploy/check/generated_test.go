@@ -133,13 +133,11 @@ func containers(t *testing.T, patch, field string, blanks int) string {
 	var text bytes.Buffer
 	encoder := yaml.NewEncoder(&text)
 	encoder.SetIndent(2)
-	if err := encoder.Encode(map[string]any{field: ptr(document.Spec.Template.Spec[field])}); err != nil {
+	if err := encoder.Encode(map[string]any{field: new(document.Spec.Template.Spec[field])}); err != nil {
 		t.Fatal(err)
 	}
 	return indent(text.String(), blanks)
 }
-
-func ptr[T any](v T) *T { return &v }
 
 // dashboardKustomization makes a ConfigMap of each dashboard.
 func dashboardKustomization(want map[string][]byte) []byte {

@@ -3,6 +3,7 @@ package check
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -41,8 +42,22 @@ func readme(t *testing.T) []byte {
 	for _, v := range leaves(t, "", document.Content[0]) {
 		fmt.Fprintf(&text, "| `%s` | `%s` | %s |\n", v.path, strings.ReplaceAll(v.standard, "|", "\\|"), v.meaning)
 	}
+	text.WriteString("\n## Thresholds\n\n| name | default | alert |\n|---|---|---|\n")
+	for _, path := range glob(t, "../prometheus/*.rules.yml") {
+		for _, alert := range alertWithExpr.FindAllStringSubmatch(string(read(t, path)), -1) {
+			for _, found := range threshold.FindAllStringSubmatch(alert[2], -1) {
+				fmt.Fprintf(&text, "| `%s` | `%s` | %s |\n", found[2], found[1], alert[1])
+			}
+		}
+	}
 	return []byte(text.String())
 }
+
+var (
+	// alertWithExpr finds the names and expressions of alerts.
+	alertWithExpr = regexp.MustCompile(`(?s)- alert: (\w+)\n\s+expr:(.*?)\n\s+(?:for|keep_firing_for|labels):`)
+	threshold     = regexp.MustCompile(`([0-9.]+) # threshold (\w+)`)
+)
 
 // value is one line of the table.
 type value struct{ path, standard, meaning string }

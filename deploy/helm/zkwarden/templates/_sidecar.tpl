@@ -36,6 +36,9 @@ args:
   - --zookeeper.address={{ $sidecar.address }}
   - --web.listen-address=:{{ $sidecar.port }}
   {{- include "zkwarden.commonArgs" . | trim | nindent 2 }}
+  {{- if $sidecar.dataVolume }}
+  - --collector.disk=/zookeeper
+  {{- end }}
   {{- if $audits }}
   - --audit.instance={{ $sidecar.audit.instance }}
   {{- include "zkwarden.auditArgs" . | trim | nindent 2 }}

@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Flips one bit of a file, in its middle.
+#
+#   flip.sh FILE
+set -euo pipefail
+
+at=$(($(stat -c %s "$1") / 2))
+byte=$(od -An -tu1 -j"$at" -N1 "$1")
+printf '%b' "\\x$(printf %02x $((byte ^ 1)))" | dd of="$1" bs=1 seek="$at" conv=notrunc status=none
+echo "byte $at of $1: $((byte)) is now $((byte ^ 1))"
