@@ -142,3 +142,24 @@ func TestFaultsAreFound(t *testing.T) {
 		}
 	}
 }
+
+// TestUnitFlags holds the systemd unit and its settings to the binary.
+func TestUnitFlags(t *testing.T) {
+	flags := knownFlags(t)
+	unit := string(read(t, "../systemd/zkwarden.service"))
+	_, line, found := strings.Cut(unit, "ExecStart=/usr/local/bin/zkwarden ")
+	if !found {
+		t.Fatal("the unit starts no zkwarden")
+	}
+	line, _, _ = strings.Cut(line, "\n")
+	env := regexp.MustCompile(`ZKWARDEN_[A-Z_]+=`).FindAllString(unit+string(read(t, "../systemd/zkwarden.default")), -1)
+	for i := range env {
+		env[i] = strings.TrimSuffix(env[i], "=")
+	}
+	if len(env) < 4 {
+		t.Errorf("found the variables %q, fewer than there are", env)
+	}
+	for _, fault := range flags.faults(strings.Fields(line), env) {
+		t.Errorf("zkwarden.service: %s", fault)
+	}
+}

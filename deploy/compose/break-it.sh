@@ -28,9 +28,12 @@ leader() {
 # A server that answers, to run a client in.
 zkcli() { compose exec -T zk-1 zkCli.sh -server zk-1:2181,zk-2:2181,zk-3:2181 "$@"; }
 
-# The oldest file of the journal, from which nothing is written any more or the
-# most is known.
-flip() { compose run --rm -T intruder 'bash /flip.sh "$(ls /journal/journal-*.jsonl | head -n1)"'; }
+# Flips a bit in the oldest file of the journal, at a byte that is given or in its
+# middle, and prints the byte.
+flip() {
+	# shellcheck disable=SC2016 # The intruder's shell expands it.
+	compose run --rm -T intruder 'bash /flip.sh "$(ls /journal/journal-*.jsonl | head -n1)" '"${1:-}"
+}
 verify() { compose exec -T auditor /zkwarden verify /var/lib/zkwarden; }
 
 case ${1:-} in
@@ -56,18 +59,21 @@ change)
 	say "The same is in the dashboard Audit trail."
 	;;
 tamper)
-	flip
+	[[ ! -s .tampered ]] || {
+		echo "break-it.sh: there is a flipped bit already; try: break-it.sh repair" >&2
+		exit 1
+	}
+	flip >.tampered
 	if verify; then
 		echo "break-it.sh: verify took a flipped bit for whole" >&2
 		exit 1
 	fi
-	touch .tampered
 	say "zkwarden verify has found it, and named the place. The auditor goes on: a chain"
 	echo "that is broken stays provable before the break and after it, until it starts again."
 	;;
 repair)
-	if [[ -e .tampered ]]; then
-		flip
+	if [[ -s .tampered ]]; then
+		flip "$(cat .tampered)" >/dev/null
 		rm .tampered
 	fi
 	compose up --detach --wait
