@@ -44,12 +44,14 @@ test: ## run all tests with the race detector, most of them against real servers
 	@internal/tools/require.sh go git cc
 	@internal/zktest/fetch.sh >/dev/null
 	@internal/tools/promtool.sh >/dev/null
+	@internal/tools/prometheus.sh >/dev/null
 	go test -race -timeout 20m ./...
 
 test-all: ## run the full matrix of ZooKeeper versions and the long model tests
 	@internal/tools/require.sh go git cc
 	@internal/zktest/fetch.sh >/dev/null
 	@internal/tools/promtool.sh >/dev/null
+	@internal/tools/prometheus.sh >/dev/null
 	ZKWARDEN_TEST=all go test -race -count=1 -timeout 3h ./...
 
 soak: ## run the model test of the auditor for SOAK, 30m by default; ZKWARDEN_SEED repeats a run

@@ -63,6 +63,9 @@ type flags struct {
 	healthCommand *kingpin.CmdClause
 	health        cli.HealthOptions
 
+	dashboardsCommand *kingpin.CmdClause
+	dashboardsDir     string
+
 	checkClause *kingpin.CmdClause
 
 	verify    verifyFlags
@@ -93,6 +96,7 @@ func newFlags() *flags {
 	f.verifyFlags()
 	f.checkFlags()
 	f.healthFlags()
+	f.dashboardsFlags()
 	nameCulprits(f.app)
 	return f
 }
@@ -173,6 +177,11 @@ func (f *flags) healthFlags() {
 	f.healthCommand = c
 	c.Flag("web.listen-address", "Address that it serves its pages on.").Default(":9141").StringVar(&f.health.ListenAddress)
 	c.Flag("ready", "Ask whether it is ready instead.").BoolVar(&f.health.Ready)
+}
+
+func (f *flags) dashboardsFlags() {
+	f.dashboardsCommand = f.app.Command("dashboards", "Write the Grafana dashboards, as JSON files for import or provisioning.")
+	f.dashboardsCommand.Arg("dir", "Where to; it is made if it isn't there, and files of the same names are replaced.").Required().StringVar(&f.dashboardsDir)
 }
 
 // parse returns the command that was chosen.

@@ -86,7 +86,7 @@ var samples = map[string][]string{
 }
 
 // arguments are what a command cannot do without.
-var arguments = map[string][]string{"watch": {"/a"}}
+var arguments = map[string][]string{"watch": {"/a"}, "dashboards": {"dir"}}
 
 // commandLine is a flag with a command it works for.
 type commandLine struct {

@@ -83,6 +83,8 @@ func ask(ctx context.Context, f *flags, chosen string, stdout, stderr io.Writer)
 		return cli.Verify(ctx, f.verifyOptions(stdout, stderr), stdout)
 	case f.healthCommand.FullCommand():
 		return cli.Health(ctx, f.healthOptions())
+	case f.dashboardsCommand.FullCommand():
+		return cli.Dashboards(f.dashboardsDir, stdout)
 	case f.checkClause.FullCommand():
 		if len(f.explained) > 0 {
 			return cli.Explain(f.explainOptions(), stdout)

@@ -51,6 +51,8 @@ func TestHelp(t *testing.T) {
 		"help-check":  {"check", "--help"},
 		"help-log":    {"log", "--help"},
 		"help-verify": {"verify", "--help"},
+
+		"help-dashboards": {"dashboards", "--help"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer

@@ -1,5 +1,10 @@
 package main
 
+import (
+	"fmt"
+	"strings"
+)
+
 // roles are the states of zookeeper_server_state, as roleExpr counts them.
 func roles() []shown {
 	return []shown{
@@ -16,14 +21,11 @@ func roles() []shown {
 // roleExpr makes one number of the states of an instance. Exactly one state is
 // 1, so the greatest product is that of the state.
 func roleExpr() string {
-	expr := "max without (state) ("
+	var products []string
 	for i, state := range []string{"leader", "follower", "observer", "standalone", "read_only", "not_serving"} {
-		if i > 0 {
-			expr += " or "
-		}
-		expr += `zookeeper_server_state{` + ofInstance + `,state="` + state + `"} * ` + string(rune('1'+i))
+		products = append(products, fmt.Sprintf(`zookeeper_server_state{%s,state="%s"} * %d`, ofInstance, state, i+1))
 	}
-	return expr + ")"
+	return "max without (state) (" + strings.Join(products, " or ") + ")"
 }
 
 const (
@@ -37,8 +39,8 @@ func rate(metric, selector string) string {
 }
 
 // mean is that of a summary over the interval, for each set of the labels.
-func mean(metric, selector, by string) string {
-	return `sum by (` + by + `) (` + rate(metric+"_sum", selector) + `) / sum by (` + by + `) (` + rate(metric+"_count", selector) + `)`
+func mean(metric, by string) string {
+	return `sum by (` + by + `) (` + rate(metric+"_sum", ofInstance) + `) / sum by (` + by + `) (` + rate(metric+"_count", ofInstance) + `)`
 }
 
 func view(metric string) string {
@@ -102,8 +104,10 @@ func memberTable() *panel {
 		column{name: "Epoch", expr: each("zookeeper_zxid_epoch")},
 		column{name: "Connections", expr: each("zookeeper_connections")},
 		column{name: "Outstanding", expr: each("zookeeper_outstanding_requests")},
-		column{name: "Descriptors", unit: "percentunit", expr: `max by (instance) (zookeeper_open_file_descriptors{` + ofInstance + `} / zookeeper_max_file_descriptors{` + ofInstance + `})`,
-			thresholds: &thresholds{Mode: "absolute", Steps: []step{{Color: green}, from(.8, orange), from(.95, red)}}},
+		column{
+			name: "Descriptors", unit: "percentunit", expr: `max by (instance) (zookeeper_open_file_descriptors{` + ofInstance + `} / zookeeper_max_file_descriptors{` + ofInstance + `})`,
+			thresholds: &thresholds{Mode: "absolute", Steps: []step{{Color: green}, from(.8, orange), from(.95, red)}},
+		},
 		column{name: "Members reached", expr: each("zookeeper_ensemble_members_reached")},
 	)
 }
@@ -142,14 +146,14 @@ func latencySeries() []*panel {
 	return []*panel{
 		series(about{
 			title: "Mean latency of reads", description: "Inside each server, over the reads of the interval.", unit: "s", noValue: before36,
-		}, query{mean("zookeeper_read_latency_seconds", ofInstance, "instance"), "{{instance}}"}).links(toServer("${__field.labels.instance}")),
+		}, query{mean("zookeeper_read_latency_seconds", "instance"), "{{instance}}"}).links(toServer("${__field.labels.instance}")),
 		series(about{
 			title: "Mean latency of writes", description: "Inside the server that the client is connected to, over the writes of the interval.", unit: "s", noValue: before36,
-		}, query{mean("zookeeper_update_latency_seconds", ofInstance, "instance"), "{{instance}}"}).links(toServer("${__field.labels.instance}")),
+		}, query{mean("zookeeper_update_latency_seconds", "instance"), "{{instance}}"}).links(toServer("${__field.labels.instance}")),
 		series(about{
 			title: "Mean time of an fsync", description: "Time to sync the transaction log to disk. Every write waits for it on a majority of the voters.",
 			unit: "s", noValue: "nothing was written, forceSync=no, or ZooKeeper before 3.6", runbook: "ZooKeeperFsyncSlow",
-		}, query{mean("zookeeper_fsync_seconds", ofInstance, "instance"), "{{instance}}"}).limits(green, from(.1, orange)),
+		}, query{mean("zookeeper_fsync_seconds", "instance"), "{{instance}}"}).limits(green, from(.1, orange)),
 	}
 }
 

@@ -75,14 +75,20 @@ func fleetTable() *panel {
 		column{name: "Verdict", expr: marginExpr, states: margins()},
 		column{name: "Voters serving", expr: byEnsemble("max", "zookeeper_ensemble_voters_serving")},
 		column{name: "Voters", expr: byEnsemble("max", "zookeeper_ensemble_voters")},
-		column{name: "Members down", expr: byEnsemble("max", "zookeeper_ensemble_members") + " - " + byEnsemble("max", "zookeeper_ensemble_members_reached"),
-			thresholds: &thresholds{Mode: "absolute", Steps: []step{{Color: green}, from(1, orange)}}},
+		column{
+			name: "Members down", expr: byEnsemble("max", "zookeeper_ensemble_members") + " - " + byEnsemble("max", "zookeeper_ensemble_members_reached"),
+			thresholds: &thresholds{Mode: "absolute", Steps: []step{{Color: green}, from(1, orange)}},
+		},
 		column{name: "Leader", label: "instance", expr: `max by (` + group + `, instance) (zookeeper_server_state{` + ofEnsemble + `,state="leader"} == 1)`},
 		column{name: "Last election", unit: "s", expr: byEnsemble("max", "zookeeper_leader_uptime_seconds")},
-		column{name: "Alerts", expr: `count by (` + group + `) (ALERTS{alertstate="firing",` + ours + `,` + ofEnsemble + `}) or 0 * ` + byEnsemble("count", "zookeeper_up"),
-			thresholds: &thresholds{Mode: "absolute", Steps: []step{{Color: green}, from(1, orange)}}},
-		column{name: "Audit", expr: byEnsemble("max", "zkwarden_audit_synced") + " or 2 + 0 * " + byEnsemble("count", "zookeeper_up"),
-			states: []shown{{Text: "syncing", Color: orange}, {Text: "recording", Color: green}, {Text: "none", Color: grey}}},
+		column{
+			name: "Alerts", expr: `count by (` + group + `) (ALERTS{alertstate="firing",` + ours + `,` + ofEnsemble + `}) or 0 * ` + byEnsemble("count", "zookeeper_up"),
+			thresholds: &thresholds{Mode: "absolute", Steps: []step{{Color: green}, from(1, orange)}},
+		},
+		column{
+			name: "Audit", expr: byEnsemble("max", "zkwarden_audit_synced") + " or 2 + 0 * " + byEnsemble("count", "zookeeper_up"),
+			states: []shown{{Text: "syncing", Color: orange}, {Text: "recording", Color: green}, {Text: "none", Color: grey}},
+		},
 	)
 }
 
@@ -98,8 +104,10 @@ func firingAlerts() *panel {
 		title: "Firing alerts", description: "Alerts of zkwarden that are firing now. The name leads to the runbook.",
 		noValue: "nothing is firing, or the rules of zkwarden are not loaded",
 	}, []string{"alertstate", "__name__", "job"},
-		column{name: "Alert", label: "alertname", expr: `ALERTS{alertstate="firing",` + ours + `,` + ofEnsemble + `}`,
-			links: []dataLink{{Title: "Runbook", URL: "${runbooks}/${__value.raw}.md", TargetBlank: true}}},
+		column{
+			name: "Alert", label: "alertname", expr: `ALERTS{alertstate="firing",` + ours + `,` + ofEnsemble + `}`,
+			links: []dataLink{{Title: "Runbook", URL: "${runbooks}/${__value.raw}.md", TargetBlank: true}},
+		},
 		column{name: "Severity", label: "severity"},
 		column{name: "Ensemble", label: "ensemble", links: []dataLink{toEnsemble("${__value.raw}")}},
 		column{name: "Instance", label: "instance"},

@@ -82,7 +82,7 @@ func series(a about, queries ...query) *panel {
 			RefID: refID(i), Datasource: prometheus(), Expr: q.expr, LegendFormat: q.legend, Range: true,
 		})
 	}
-	p.FieldConfig.Defaults.Min = number(0)
+	p.FieldConfig.Defaults.Min = new(0.0)
 	p.FieldConfig.Defaults.Custom = &seriesCustom{
 		DrawStyle: "line", LineInterpolation: "linear", LineWidth: 1, FillOpacity: 8, ShowPoints: "never",
 		Stacking: stacking{"none", "A"}, ThresholdsStyle: thresholdsStyle{"off"},
@@ -159,8 +159,6 @@ func (p *panel) links(links ...dataLink) *panel {
 
 // ceiling says where the scale ends, for shares of 1.
 func (p *panel) ceiling(top float64) *panel {
-	p.FieldConfig.Defaults.Max = number(top)
+	p.FieldConfig.Defaults.Max = new(top)
 	return p
 }
-
-func number(v float64) *float64 { return &v }

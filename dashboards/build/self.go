@@ -52,10 +52,14 @@ func processTable() *panel {
 		column{name: "Scrape", unit: "s", expr: `max by (instance) (` + of("scrape_duration_seconds") + `)`},
 		column{name: "Server", expr: each("zookeeper_up"), states: []shown{{Text: "no answer", Color: red}, {Text: "answers", Color: green}}},
 		column{name: "Unknown keys", expr: each("zkwarden_mntr_unknown_keys")},
-		column{name: "Dropped entries", expr: each("zkwarden_mntr_dropped_entries"),
-			thresholds: &thresholds{Mode: "absolute", Steps: []step{{Color: green}, from(1, orange)}}},
-		column{name: "Auditor", expr: each("zkwarden_audit_connected") + " or 2 + 0 * " + each("zkwarden_build_info"),
-			states: []shown{{Text: "not connected", Color: red}, {Text: "connected", Color: green}, {Text: "none", Color: grey}}},
+		column{
+			name: "Dropped entries", expr: each("zkwarden_mntr_dropped_entries"),
+			thresholds: &thresholds{Mode: "absolute", Steps: []step{{Color: green}, from(1, orange)}},
+		},
+		column{
+			name: "Auditor", expr: each("zkwarden_audit_connected") + " or 2 + 0 * " + each("zkwarden_build_info"),
+			states: []shown{{Text: "not connected", Color: red}, {Text: "connected", Color: green}, {Text: "none", Color: grey}},
+		},
 	)
 }
 

@@ -40,7 +40,7 @@ type stage struct{ metric, name string }
 func stages(stages ...stage) []query {
 	var queries []query
 	for _, s := range stages {
-		queries = append(queries, query{mean(s.metric, ofInstance, "instance"), s.name + " {{instance}}"})
+		queries = append(queries, query{mean(s.metric, "instance"), s.name + " {{instance}}"})
 	}
 	return queries
 }
@@ -68,8 +68,8 @@ func pipelineSeries() []*panel {
 		)...),
 		series(about{
 			title: "Latency", description: "Mean time of reads and writes inside the server, from their arrival to the answer.", unit: "s", noValue: before36,
-		}, query{mean("zookeeper_read_latency_seconds", ofInstance, "instance"), "read {{instance}}"},
-			query{mean("zookeeper_update_latency_seconds", ofInstance, "instance"), "write {{instance}}"}),
+		}, query{mean("zookeeper_read_latency_seconds", "instance"), "read {{instance}}"},
+			query{mean("zookeeper_update_latency_seconds", "instance"), "write {{instance}}"}),
 	}
 }
 
@@ -104,13 +104,12 @@ func leaderSeries() []*panel {
 		}, query{`sum by (instance) (` + rate("zookeeper_proposals_total", ofInstance) + `)`, "proposals {{instance}}"},
 			query{`sum by (instance) (` + rate("zookeeper_commits_total", ofInstance) + `)`, "commits {{instance}}"}),
 		series(about{
-			title: "Time to the acknowledgement", description: "Mean time from a request to the acknowledgement by each server, seen by the leader, and by a quorum.", unit: "s", noValue: onlyLeader,
-		}, query{mean("zookeeper_ack_latency_seconds", ofInstance, "learner"), "server {{learner}}"},
-			query{mean("zookeeper_quorum_ack_latency_seconds", ofInstance, "instance"), "quorum"}),
+			title: "Time to the acknowledgement", description: "Mean time from a request to its acknowledgement by a quorum, seen by the leader.", unit: "s", noValue: onlyLeader,
+		}, query{mean("zookeeper_quorum_ack_latency_seconds", "instance"), "{{instance}}"}),
 		series(about{
 			title: "Packets to learners", description: "Mean number of packets that wait at the leader to be sent to each learner.", unit: "short", noValue: onlyLeader,
 			runbook: "ZooKeeperMemberLagging",
-		}, query{mean("zookeeper_learner_handler_queue_size", ofInstance, "learner"), "to {{learner}}"}),
+		}, query{mean("zookeeper_learner_handler_queue_size", "learner"), "to {{learner}}"}),
 	}
 }
 
@@ -122,11 +121,11 @@ func learnerSeries() []*panel {
 			query{`sum by (instance) (` + rate("zookeeper_learner_commits_received_total", ofInstance) + `)`, "commits {{instance}}"}),
 		series(about{
 			title: "Propagation", description: "Mean time from the leader's seeing a request to its being applied here. Clocks must agree for it.", unit: "s", noValue: before36,
-		}, query{mean("zookeeper_propagation_latency_seconds", ofInstance, "instance"), "{{instance}}"}),
+		}, query{mean("zookeeper_propagation_latency_seconds", "instance"), "{{instance}}"}),
 		series(about{
 			title: "Without a leader", description: "Mean length of the times from leaving the broadcast phase to being back in it.",
 			unit: "s", noValue: "no such time, or ZooKeeper before 3.7", runbook: "ZooKeeperElectionsFlapping",
-		}, query{mean("zookeeper_unavailable_seconds", ofInstance, "instance"), "{{instance}}"}),
+		}, query{mean("zookeeper_unavailable_seconds", "instance"), "{{instance}}"}),
 	}
 }
 
@@ -176,7 +175,7 @@ func jvmSeries() []*panel {
 		}, query{`sum by (instance) (` + rate("zookeeper_jvm_pause_seconds_sum", ofInstance) + `)`, "{{instance}}"}).limits(green, from(.05, orange)),
 		series(about{
 			title: "Snapshots", description: "Mean time to write a snapshot of the tree.", unit: "s", noValue: "no snapshot was written, or ZooKeeper before 3.6",
-		}, query{mean("zookeeper_snapshot_seconds", ofInstance, "instance"), "{{instance}}"}),
+		}, query{mean("zookeeper_snapshot_seconds", "instance"), "{{instance}}"}),
 		series(about{
 			title: "File descriptors", description: "File descriptors that the server holds, and how many it may.", unit: "short",
 			noValue: "the server runs where it can't be told", runbook: "ZooKeeperFileDescriptorsNearLimit",

@@ -34,6 +34,7 @@ func table(a about, hidden []string, columns ...column) *panel {
 				field = "Value #" + ref
 			} else {
 				organize.ExcludeByName["Value #"+ref] = true
+				organize.ExcludeByName["Value"] = true // What Grafana calls it where there is one query.
 			}
 		}
 		organize.IndexByName[field], organize.RenameByName[field] = i, c.name

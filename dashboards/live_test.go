@@ -1,0 +1,178 @@
+package dashboards
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// answer is that of Prometheus' HTTP API.
+type answer struct {
+	Status, Error string
+	Data          struct {
+		Result []struct {
+			Metric map[string]string
+			Value  []json.RawMessage
+			Values [][]json.RawMessage
+		}
+	}
+}
+
+// samples counts what is a number.
+func (a answer) samples() int {
+	count := 0
+	for _, r := range a.Data.Result {
+		for _, v := range append(r.Values, r.Value) {
+			if len(v) == 2 && !slices.Contains([]string{`"NaN"`, `"+Inf"`, `"-Inf"`}, string(v[1])) {
+				count++
+			}
+		}
+	}
+	return count
+}
+
+func ask(ctx context.Context, address string) (answer, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return answer{}, err
+	}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Do(request)
+	if err != nil {
+		return answer{}, err
+	}
+	defer response.Body.Close()
+	var a answer
+	if err := json.NewDecoder(response.Body).Decode(&a); err != nil {
+		return answer{}, err
+	}
+	if a.Status != "success" {
+		return a, fmt.Errorf("prometheus answers %s: %s", a.Status, a.Error)
+	}
+	return a, nil
+}
+
+// span is the time that a dashboard shows.
+type span struct{ begin, end time.Time }
+
+// interpolate does what Grafana does before it sends a query.
+func (s span) interpolate(expr string) string {
+	return strings.NewReplacer(
+		"$__rate_interval", fmt.Sprint(int(4*scrapeInterval/time.Second))+"s",
+		"$__range", strconv.Itoa(int(s.end.Sub(s.begin).Seconds()))+"s",
+		"$namespace", ".*", "$ensemble", "orders", "$instance", ".*",
+	).Replace(expr)
+}
+
+// query asks as Grafana does: for the last values, or for all of the time.
+func (s span) query(base, expr string, instant bool) string {
+	values := url.Values{"query": {s.interpolate(expr)}}
+	if instant {
+		values.Set("time", fmt.Sprint(s.end.Unix()))
+		return base + "/api/v1/query?" + values.Encode()
+	}
+	values.Set("start", fmt.Sprint(s.begin.Unix()))
+	values.Set("end", fmt.Sprint(s.end.Unix()))
+	values.Set("step", fmt.Sprint(scrapeInterval.Seconds()))
+	return base + "/api/v1/query_range?" + values.Encode()
+}
+
+// TestNoEmptyPanel runs every Prometheus query of every panel and annotation
+// against a Prometheus that has scraped a real ensemble through traffic, an
+// election and the loss of a server. None may be empty: the lab has what panels
+// need that are empty elsewhere, such as TLS and the JVM's pause monitor.
+func TestNoEmptyPanel(t *testing.T) {
+	l := startLab(t)
+	l.story(t, 8*time.Second)
+	l.checkAnswers(t, span{l.begin, time.Now()})
+}
+
+// story is what happens to the ensemble: traffic, a leader that dies and
+// returns, and traffic again.
+func (l *lab) story(t *testing.T, chapter time.Duration) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	driven := make(chan struct{})
+	go func() {
+		defer close(driven)
+		l.drive(ctx, t, 20*time.Millisecond)
+	}()
+	defer func() { stop(); <-driven }()
+	wait(t, chapter)
+	leader, err := l.ensemble.Leader(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	leader.Kill()
+	wait(t, chapter/2)
+	if err := leader.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.ensemble.WaitServing(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wait(t, chapter)
+}
+
+// wait lets scrapes happen: the passing of time is what rates are made of.
+func wait(t *testing.T, d time.Duration) {
+	t.Helper()
+	select {
+	case <-time.After(d):
+	case <-t.Context().Done():
+	}
+}
+
+func (l *lab) checkAnswers(t *testing.T, s span) {
+	t.Helper()
+	asked := 0
+	for file, text := range boards(t) {
+		b, err := parseBoard(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, q := range b.queries() {
+			asked++
+			a, err := ask(t.Context(), s.query(l.prometheus, q.expr, q.instant))
+			name := file + ": " + q.name
+			if err != nil {
+				t.Errorf("%s: %v\n%s", name, err, s.interpolate(q.expr))
+			} else if a.samples() == 0 {
+				t.Errorf("%s is empty: %s", name, s.interpolate(q.expr))
+			}
+		}
+	}
+	if asked < 150 {
+		t.Errorf("only %d queries were run", asked)
+	}
+	t.Logf("%d queries over %s", asked, s.end.Sub(s.begin).Round(time.Second))
+}
+
+type namedQuery struct {
+	name, expr string
+	instant    bool
+}
+
+func (b board) queries() []namedQuery {
+	var all []namedQuery
+	for _, p := range b.Panels {
+		for _, q := range p.Targets {
+			if q.Datasource.Type == "prometheus" {
+				all = append(all, namedQuery{p.Title + ", " + q.RefID, q.Expr, q.Instant})
+			}
+		}
+	}
+	for _, a := range b.Annotations.List {
+		if a.Datasource.Type == "prometheus" {
+			all = append(all, namedQuery{"annotation " + a.Name, a.Expr, false})
+		}
+	}
+	return all
+}
