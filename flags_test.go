@@ -55,6 +55,7 @@ var samples = map[string][]string{
 	"check path":                         {"/a", "--audit.policy-file=policy.yaml"},
 	"audit.dir":                          {"/var/lib/zkwarden"},
 	"audit.digest-key-file":              {"key"},
+	"audit.txnlog-dir":                   {"/var/lib/zookeeper"},
 	"audit.sweep-interval":               {"1h"},
 	"audit.checkpoint-interval":          {"5s"},
 	"sink.webhook.url":                   {"http://127.0.0.1:1/"},

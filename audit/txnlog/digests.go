@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"hash/crc32"
 	"hash/maphash"
+	"slices"
 )
 
 // DigestVersion is the way of computing digests that [Digests] knows: that of
@@ -30,6 +31,16 @@ type Digests struct {
 	nodes map[uint64]parts
 	sum   uint64
 	stat  *linear
+
+	trying int      // How deep in [Digests.Try].
+	before []change // What it takes back, oldest first.
+}
+
+// change is what was there before a change.
+type change struct {
+	key   uint64
+	node  parts
+	there bool
 }
 
 // parts is what the CRC of one znode consists of; they are combined by
@@ -50,6 +61,24 @@ func NewDigests() *Digests {
 		d.Add(&Node{Path: []byte(path)})
 	}
 	return d
+}
+
+// Try calls f and takes back what that changed. It can be nested.
+func (d *Digests) Try(f func()) {
+	start := len(d.before)
+	d.trying++
+	f()
+	d.trying--
+	for _, c := range slices.Backward(d.before[start:]) {
+		if node, there := d.nodes[c.key]; there {
+			d.sum -= d.crc(node)
+		}
+		if delete(d.nodes, c.key); c.there {
+			d.nodes[c.key] = c.node
+			d.sum += d.crc(c.node)
+		}
+	}
+	d.before = d.before[:start]
 }
 
 // Sum is the digest of the tree.
@@ -90,10 +119,7 @@ func (d *Digests) Change(h Header, op Op) {
 			})
 		}
 	case TypeDelete, TypeDeleteContainer:
-		if there {
-			d.sum -= d.crc(node)
-			delete(d.nodes, key)
-		}
+		d.remove(key)
 		d.died(op.Path, h.Zxid)
 	case TypeSetData:
 		if there {
@@ -145,11 +171,25 @@ func (d *Digests) died(path []byte, zxid uint64) {
 }
 
 func (d *Digests) put(key uint64, node parts) {
-	if before, there := d.nodes[key]; there {
-		d.sum -= d.crc(before)
-	}
+	d.leave(key)
 	d.nodes[key] = node
 	d.sum += d.crc(node)
+}
+
+func (d *Digests) remove(key uint64) {
+	d.leave(key)
+	delete(d.nodes, key)
+}
+
+// leave takes out of the sum what is there.
+func (d *Digests) leave(key uint64) {
+	before, there := d.nodes[key]
+	if d.trying > 0 {
+		d.before = append(d.before, change{key, before, there})
+	}
+	if there {
+		d.sum -= d.crc(before)
+	}
 }
 
 func (d *Digests) crc(node parts) uint64 {

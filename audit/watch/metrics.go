@@ -32,11 +32,11 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	m := &metrics{
 		connected: auto.NewGauge(prometheus.GaugeOpts{
 			Name: "zkwarden_audit_connected",
-			Help: "Whether the auditor's session is connected and its watches are confirmed.",
+			Help: "Whether the auditor observes: its session is connected and its watches are confirmed, or it follows the server's transaction log.",
 		}),
 		mode: auto.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "zkwarden_audit_mode",
-			Help: "Whether the auditor observes by persistent recursive watches (recursive) or by a data and a child watch on every znode (one_shot); all 0 until it is known.",
+			Help: "Whether the auditor observes by persistent recursive watches (recursive), by a data and a child watch on every znode (one_shot), or by the server's transaction log (txnlog); all 0 until it is known.",
 		}, []string{"mode"}),
 		lost: auto.NewCounterVec(prometheus.CounterOpts{
 			Name: "zkwarden_audit_connections_lost_total",
@@ -51,7 +51,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Completed comparisons of every watched znode with the server.",
 		}),
 	}
-	for _, mode := range []string{audit.ModeRecursive, audit.ModeOneShot} {
+	for _, mode := range []string{audit.ModeRecursive, audit.ModeOneShot, audit.ModeTxnlog} {
 		m.mode.WithLabelValues(mode)
 	}
 	for _, reason := range []string{lostBroken, lostSilent, lostOverflow, lostWatch, lostRewritten} {
@@ -62,8 +62,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 
 // observing notes the mode that is in use.
 func (m *metrics) observing(mode string) {
-	m.mode.WithLabelValues(audit.ModeRecursive).Set(0)
-	m.mode.WithLabelValues(audit.ModeOneShot).Set(0)
+	for _, other := range []string{audit.ModeRecursive, audit.ModeOneShot, audit.ModeTxnlog} {
+		m.mode.WithLabelValues(other).Set(0)
+	}
 	m.mode.WithLabelValues(mode).Set(1)
 }
 

@@ -83,6 +83,14 @@ func (s *Source) Err() error {
 	return nil
 }
 
+// StandIn notes how the source does that follows the transaction log in the
+// place of this one, which does not run meanwhile: Err and the metrics tell of
+// that. A nil error is that it observes.
+func (s *Source) StandIn(err error) {
+	s.metrics.observing(audit.ModeTxnlog)
+	s.report(err)
+}
+
 func (s *Source) report(err error) {
 	if err == nil {
 		s.problem.Store(nil)

@@ -38,7 +38,8 @@ type auditor struct {
 	scope   inForce
 	journal *journal.Journal
 	mirror  *mirror.Mirror
-	source  *watch.Source
+	source  source
+	release func() // Ends what the source leaves open.
 	record  *recorder.Recorder
 	sinks   []sink
 	show    func(progress string) // Or nil.
@@ -94,11 +95,11 @@ func (a *auditor) open(ctx context.Context, o Options, dialer *fourletter.Dialer
 			return err
 		}
 	}
-	a.source = watch.New(watch.Options{
+	a.source, a.release = openSource(o, watch.Options{
 		Servers: o.ZooKeeper.Addresses, SessionTimeout: sessionTimeout, Timeout: o.ZooKeeper.Timeout,
 		Dial: dialer.DialContext, Auth: Credentials(o.ZooKeeper.AuthFile, o.Logger), Version: versionOf(dialer),
 		SweepInterval: o.Audit.SweepInterval, Logger: o.Logger, Registry: reg,
-	})
+	}, dialer, reg)
 	a.sinks, err = openSinks(o, a.journal, reg)
 	return err
 }
@@ -201,6 +202,9 @@ func (a *auditor) drain(ctx context.Context, pumped <-chan error) error {
 // close releases the files.
 func (a *auditor) close(ctx context.Context) error {
 	var err error
+	if a.release != nil {
+		a.release()
+	}
 	if a.mirror != nil {
 		err = a.mirror.Close()
 	}
@@ -211,6 +215,9 @@ func (a *auditor) close(ctx context.Context) error {
 func (a *auditor) ready() error {
 	if err := a.journal.Err(); err != nil {
 		return fmt.Errorf("journal is not writable: %w", err)
+	}
+	if err := a.mismatch(); err != nil {
+		return fmt.Errorf("transaction log: %w", err)
 	}
 	select {
 	case <-a.record.Synced():

@@ -97,6 +97,8 @@ type auditOverview struct {
 	Print     string // Fingerprint of the policy in force; empty: none is yet.
 	Dir       string
 	Connected string // Empty while connected, else the reason.
+	Txnlog    string // How the transaction log is used; empty: it is not to be.
+	TxnlogBad bool   // Whether it should be, and is not.
 	Znodes    int
 	Records   uint64
 }
@@ -123,6 +125,7 @@ func (a *App) overview() overview {
 	o.Audit.Paths, o.Audit.Print = current.Roots(), current.Fingerprint()
 	o.Audit.Znodes = auditor.mirror.Len()
 	o.Audit.Records, _ = auditor.journal.Durable()
+	o.Audit.Txnlog, o.Audit.TxnlogBad = auditor.txnlogStatus()
 	if err := auditor.source.Err(); err != nil {
 		o.Audit.Connected = err.Error()
 	}

@@ -72,6 +72,7 @@ type Audit struct {
 	PolicyFile    string       // In the place of Paths and Level.
 	Dir           string
 	DigestKeyFile string // Empty: generated in Dir.
+	TxnlogDir     string // Of the transaction logs of the first address's server: version-2 or its parent. Empty: they are not followed.
 
 	SweepInterval      time.Duration // Zero: no sweep.
 	CheckpointInterval time.Duration // Of the records that say how far everything is known; zero: the recorder's default.

@@ -1,0 +1,113 @@
+package app
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/go-kit/log"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"zkwarden/audit"
+	"zkwarden/audit/logsource"
+	"zkwarden/audit/txnlog"
+	"zkwarden/audit/watch"
+	"zkwarden/internal/fourletter"
+)
+
+// source is what the auditor observes with.
+type source interface {
+	audit.Source
+	Rescope()
+	Err() error
+	Walked() uint64
+	Progress() float64
+}
+
+// openSource returns the live source, or one that follows the transaction log
+// where it can, and how to end what it leaves open.
+func openSource(o Options, live watch.Options, dialer *fourletter.Dialer, reg prometheus.Registerer) (source, func()) {
+	watching := watch.New(live)
+	if o.Audit.TxnlogDir == "" {
+		return watching, func() {}
+	}
+	applied := watch.NewApplied(live)
+	place := TxnlogPlace{Dir: o.Audit.TxnlogDir, Server: o.ZooKeeper.Addresses[0], Client: &fourletter.Client{Dialer: dialer}}
+	return logsource.New(logsource.Options{
+		Locate: place.Locate, Live: watching, Applied: applied, Logger: log.With(o.Logger, "source", "txnlog"), Registry: reg,
+	}), applied.Close
+}
+
+// TxnlogPlace finds the directories of a server's transaction logs and
+// snapshots.
+type TxnlogPlace struct {
+	Dir    string // Of the logs: version-2 or its parent.
+	Server string // host:port of the server that writes them.
+	Client *fourletter.Client
+}
+
+// Locate returns the directories of the logs and of the snapshots. The server
+// tells by conf where the latter are; where it does not, or they can't be read
+// here, they are looked for beside the logs.
+func (p TxnlogPlace) Locate(ctx context.Context) (logs, snapshots string, err error) {
+	if files, err := txnlog.Snapshots(p.Dir); err == nil && len(files) > 0 {
+		return p.Dir, p.Dir, nil
+	}
+	text, err := p.Client.Ask(ctx, p.Server, fourletter.Conf)
+	if err != nil {
+		return p.Dir, p.Dir, nil // Not to know them costs the verification, which is said there.
+	}
+	if dir := parseConf(text)["dataDir"]; readableSnapshots(dir) {
+		return p.Dir, dir, nil
+	}
+	return p.Dir, p.Dir, nil
+}
+
+func readableSnapshots(dir string) bool {
+	if !filepath.IsAbs(dir) {
+		return false
+	}
+	files, err := txnlog.Snapshots(dir)
+	return err == nil && len(files) > 0
+}
+
+// parseConf reads key=value lines.
+func parseConf(text []byte) map[string]string {
+	conf := map[string]string{}
+	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
+		if key, value, ok := strings.Cut(lines.Text(), "="); ok {
+			conf[key] = value
+		}
+	}
+	return conf
+}
+
+// mismatch returns why what the transaction log says does not add up, if it is
+// followed.
+func (a *auditor) mismatch() error {
+	if s, ok := a.source.(*logsource.Source); ok {
+		return s.Mismatch()
+	}
+	return nil
+}
+
+// txnlogStatus says for the page how the transaction log is used; empty where it
+// is not to be.
+func (a *auditor) txnlogStatus() (text string, bad bool) {
+	s, ok := a.source.(*logsource.Source)
+	if !ok {
+		return "", false
+	}
+	switch state := s.Status(); {
+	case state.Leading && state.Verified != 0:
+		return fmt.Sprintf("followed, verified through zxid %v", state.Verified), false
+	case state.Leading:
+		return "followed", false
+	case state.Err != nil:
+		return fmt.Sprintf("not followed: %v", state.Err), true
+	}
+	return "not followed yet", false
+}
