@@ -41,6 +41,9 @@ args:
   {{- end }}
   {{- if $audits }}
   - --audit.instance={{ $sidecar.audit.instance }}
+  {{- if $sidecar.audit.txnlog.volume }}
+  - --audit.txnlog-dir=/zookeeper-log/{{ $sidecar.audit.txnlog.path }}
+  {{- end }}
   {{- include "zkwarden.auditArgs" . | trim | nindent 2 }}
   {{- end }}
   {{- range $sidecar.extraArgs }}
@@ -68,6 +71,9 @@ volumeMounts:
   - {name: {{ . }}, mountPath: /zookeeper, readOnly: true}
   {{- end }}
   {{- if $audits }}
+  {{- with $sidecar.audit.txnlog.volume }}
+  - {name: {{ . }}, mountPath: /zookeeper-log, readOnly: true}
+  {{- end }}
   - {name: {{ $sidecar.audit.volumeName }}, mountPath: /var/lib/zkwarden}
   {{- end }}
 {{- end }}
