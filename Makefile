@@ -24,10 +24,10 @@ BENCHES   = $(shell grep -rl --include='*_test.go' '^func Benchmark' . | xargs -
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-all check-deploy soak lint bench fmt clean
+.PHONY: help build demo test test-all test-alerts check-deploy soak lint bench fmt clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build the static binary ./zkwarden
 	CGO_ENABLED=0 go build -buildvcs=false -trimpath -ldflags '$(LDFLAGS)' -o zkwarden .
@@ -53,6 +53,12 @@ test-all: ## run the full matrix of ZooKeeper versions and the long model tests
 	@internal/tools/promtool.sh >/dev/null
 	@internal/tools/prometheus.sh >/dev/null
 	ZKWARDEN_TEST=all go test -race -count=1 -timeout 3h ./...
+
+test-alerts: ## lose the quorum of a real ensemble in four ways, and see a real Prometheus fire within 90 seconds
+	@internal/tools/require.sh go git
+	@internal/zktest/fetch.sh >/dev/null
+	@internal/tools/promtool.sh prometheus >/dev/null
+	go test -count=1 -timeout 15m -run '^TestLive$$' -v ./deploy/prometheus -live
 
 soak: ## run the model test of the auditor for SOAK, 30m by default; ZKWARDEN_SEED repeats a run
 	@internal/tools/require.sh go git cc

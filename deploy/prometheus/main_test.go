@@ -2,9 +2,19 @@
 package prometheus
 
 import (
+	"net/http"
 	"testing"
 
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// served closes the connections that the client keeps for another request.
+type served struct{ *testing.M }
+
+func (m served) Run() int {
+	status := m.M.Run()
+	http.DefaultClient.CloseIdleConnections()
+	return status
+}
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(served{m}) }

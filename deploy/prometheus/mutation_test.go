@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"zkwarden/internal/zktest"
 )
@@ -197,10 +200,7 @@ func flips(expr string) []string {
 // that can be left out. Such an operator stands at the beginning of a line.
 func withoutClauses(expr string) []string {
 	lines := strings.Split(strings.TrimRight(expr, "\n"), "\n")
-	depths := make([]int, len(lines)+1) // Parentheses that are open before each line.
-	for i, line := range lines {
-		depths[i+1] = depths[i] + strings.Count(line, "(") - strings.Count(line, ")")
-	}
+	levels := levelsOf(lines)
 	var all []string
 	for i, line := range lines {
 		found := operator.FindStringSubmatch(line)
@@ -208,27 +208,59 @@ func withoutClauses(expr string) []string {
 			continue
 		}
 		end := i + 1
-		for end < len(lines) && depths[end] >= depths[i] && (depths[end] > depths[i] || operator.FindString(lines[end]) == "") && !closes(lines[end], depths[end], depths[i]) {
+		for end < len(lines) && levels[end] >= levels[i] && (levels[end] > levels[i] || !operator.MatchString(lines[end])) {
 			end++
 		}
-		all = append(all, strings.Join(append(append([]string{}, lines[:i]...), lines[end:]...), "\n"))
-		begin := i - 1
-		for begin > 0 && !(depths[begin] == depths[i] && operator.MatchString(lines[begin])) && !(depths[begin] < depths[i]) {
+		all = append(all, strings.Join(slices.Concat(lines[:i], lines[end:]), "\n"))
+		begin := i
+		for begin > 0 && levels[begin-1] >= levels[i] && (levels[begin-1] > levels[i] || !operator.MatchString(lines[begin-1])) {
 			begin--
 		}
-		if found[1] == "or" && (begin == 0 || depths[begin] < depths[i]) {
-			if depths[begin] < depths[i] {
-				begin++
-			}
-			rest := append([]string{}, lines[:begin]...)
-			rest = append(rest, operator.ReplaceAllString(line, ""))
-			all = append(all, strings.Join(append(rest, lines[i+1:]...), "\n"))
+		first := begin == 0 || levels[begin-1] < levels[i]
+		if found[1] == "or" && first {
+			rest := append([]string{operator.ReplaceAllString(line, "")}, lines[i+1:]...)
+			all = append(all, strings.Join(slices.Concat(lines[:begin], rest), "\n"))
 		}
 	}
 	return all
 }
 
-// closes tells whether a line ends the parenthesis that the clause is in.
-func closes(line string, open, depth int) bool {
-	return open == depth && strings.HasPrefix(strings.TrimSpace(line), ")")
+// levelsOf returns how many parentheses each line is in.
+func levelsOf(lines []string) []int {
+	levels, open := make([]int, len(lines)), 0
+	for i, line := range lines {
+		levels[i] = open
+		if strings.HasPrefix(strings.TrimSpace(line), ")") {
+			levels[i]--
+		}
+		open += strings.Count(line, "(") - strings.Count(line, ")")
+	}
+	return levels
+}
+
+// The mutants are those that one would make by hand.
+func TestMutants(t *testing.T) {
+	const expr = `(
+  a > 1
+  or
+  b
+)
+unless
+c == 2
+`
+	var flipped, left []string
+	for _, m := range flips(expr) {
+		flipped = append(flipped, oneLine(m))
+	}
+	for _, m := range withoutClauses(expr) {
+		left = append(left, oneLine(m))
+	}
+	want := []string{"( a <= 1 or b ) unless c == 2", "( a > 1 or b ) unless c != 2"}
+	if diff := cmp.Diff(want, flipped); diff != "" {
+		t.Errorf("comparisons (-want +got):\n%s", diff)
+	}
+	want = []string{"( a > 1 ) unless c == 2", "( b ) unless c == 2", "( a > 1 or b )"}
+	if diff := cmp.Diff(want, left); diff != "" {
+		t.Errorf("clauses (-want +got):\n%s", diff)
+	}
 }

@@ -61,6 +61,12 @@ func (s *Server) AdminAddr() string { return hostPort(s.ports.admin) }
 // MetricsAddr is host:port of the Prometheus provider, which is open with Options.Prometheus.
 func (s *Server) MetricsAddr() string { return hostPort(s.ports.metrics) }
 
+// QuorumAddr is where this server takes followers while it leads.
+func (s *Server) QuorumAddr() string { return hostPort(s.ports.quorum) }
+
+// ElectionAddr is where this server takes the votes of others.
+func (s *Server) ElectionAddr() string { return hostPort(s.ports.election) }
+
 // DataDir is the configured dataDir; snapshots are in version-2 below it.
 func (s *Server) DataDir() string { return filepath.Join(s.dir, "data") }
 
