@@ -24,10 +24,10 @@ BENCHES   = $(shell grep -rl --include='*_test.go' '^func Benchmark' . | xargs -
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-all test-alerts check-deploy soak lint bench fmt clean
+.PHONY: help build demo test test-all test-alerts check-deploy check-dashboards pictures soak lint bench fmt clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build the static binary ./zkwarden
 	CGO_ENABLED=0 go build -buildvcs=false -trimpath -ldflags '$(LDFLAGS)' -o zkwarden .
@@ -71,6 +71,15 @@ check-deploy: ## check the chart, kustomizations, compose file, systemd unit and
 	cd deploy && yamllint --strict -c check/yamllint.yml .
 	deploy/check/unit.sh
 	deploy/image.sh
+
+check-dashboards: ## parse the queries of the dashboards, and check their JSON against Grafana's types
+	@internal/tools/require.sh go npm
+	cd internal/tools/queries && go test -count=1 .
+	dashboards/schema/check.sh
+
+pictures: ## draw the dashboards for docs/pictures, with Grafana's components in Chromium
+	@internal/tools/require.sh go npm chromium
+	dashboards/render/pictures.sh
 
 lint: ## run golangci-lint and shellcheck
 	@internal/tools/require.sh go git shellcheck

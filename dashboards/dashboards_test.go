@@ -73,13 +73,14 @@ func TestLintFinds(t *testing.T) {
 		"leads to no dashboard":         {"/d/zkwarden-server?", "/d/zkwarden-servers?"},
 		"drops ${__url_time_range}":     {"?${__url_time_range}&", "?"},
 		"the datasource is no variable": {"${datasource}\"\n      },\n      \"gridPos\"", "P1809F7CD\"\n      },\n      \"gridPos\""},
-		"other streams":                 {`{$stream} |=`, `{job=\"zk\"} |=`},
+		"other streams":                 {`{${stream:raw}} |=`, `{job=\"zk\"} |=`},
 		"fixed interval [5m]":           {`[$__rate_interval]`, `[5m]`},
 		"is not that of the chosen":     {`zookeeper_znodes{namespace=~\"$namespace\",ensemble=~\"$ensemble\"}`, `zookeeper_znodes`},
 		"is shown as it is":             {`increase(zookeeper_looking_total{`, `abs(zookeeper_looking_total{`},
 		"names its series after":        {`"legendFormat": "member {{member}}"`, `"legendFormat": ""`},
 		"unknown variable $pod":         {`$instance`, `$pod`},
 		"two queries are A":             {`"refId": "B"`, `"refId": "A"`},
+		"two panels are called":         {`"title": "Leader"`, `"title": "Quorum"`},
 		"asks nothing":                  {`"targets": [`, `"goals": [`},
 	} {
 		t.Run(finding, func(t *testing.T) {

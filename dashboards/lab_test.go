@@ -28,8 +28,9 @@ const (
 // and a Prometheus that scrapes them.
 type lab struct {
 	ensemble   *zktest.Ensemble
-	prometheus string // URL.
-	records    string // File with what the auditor printed.
+	prometheus string        // URL.
+	records    string        // File with what the auditor printed.
+	audited    *zktest.Proxy // Between the auditor and a follower.
 	begin      time.Time
 }
 
@@ -47,21 +48,22 @@ func startLab(t *testing.T) *lab {
 		records: filepath.Join(dir, "records.jsonl"),
 	}
 	binary := filepath.Join(dir, "zkwarden")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", binary, "..").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-ldflags=-X github.com/prometheus/common/version.Version=devel", "-o", binary, "..").CombinedOutput(); err != nil {
 		t.Fatalf("build zkwarden: %v\n%s", err, out)
 	}
-	var members []string
+	var plain, secure []string
 	for _, s := range l.ensemble.Servers() {
-		members = append(members, fmt.Sprintf("--ensemble.member=%d=%s", s.ID(), s.Addr()))
+		plain = append(plain, fmt.Sprintf("--ensemble.member=%d=%s", s.ID(), s.Addr()))
+		secure = append(secure, fmt.Sprintf("--ensemble.member=%d=%s", s.ID(), s.SecureAddr()))
 	}
 	sidecars := map[string]string{}
 	for _, s := range l.ensemble.Servers() {
-		args := append([]string{"--zookeeper.address=" + s.Addr(), "--collector.cons", "--collector.slow-interval=2s"}, members...)
+		args := append([]string{"--zookeeper.address=" + s.Addr(), "--collector.cons", "--collector.slow-interval=2s"}, plain...)
 		if s.Observer() {
-			args = []string{
+			args = append([]string{
 				"--zookeeper.address=" + s.SecureAddr(), "--zookeeper.tls", "--zookeeper.tls-ca-file=" + certs.CA,
 				"--zookeeper.tls-cert-file=" + certs.ClientCert, "--zookeeper.tls-key-file=" + certs.ClientKey,
-			}
+			}, secure...)
 		}
 		sidecars[fmt.Sprintf("zk-%d", s.ID())] = startZkwarden(t, binary, nil, args...)
 	}
@@ -72,7 +74,15 @@ func startLab(t *testing.T) *lab {
 	t.Cleanup(func() { out.Close() })
 	sink := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
 	t.Cleanup(sink.Close)
-	auditor := startZkwarden(t, binary, out, "--zookeeper.address="+strings.Join(l.ensemble.Addrs(), ","), "--ensemble.name=orders",
+	followers, err := l.ensemble.Followers(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l.audited, err = zktest.NewProxy(followers[0].Addr()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.audited.Close() })
+	auditor := startZkwarden(t, binary, out, "--zookeeper.address="+l.audited.Addr(), "--ensemble.name=orders",
 		"--audit.path=/orders", "--audit.dir="+filepath.Join(dir, "audit"), "--audit.sweep-interval=2s", "--audit.checkpoint-interval=5s",
 		"--sink.webhook.url="+sink.URL)
 	l.prometheus = startPrometheus(t, dir, sidecars, auditor)

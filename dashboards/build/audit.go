@@ -1,5 +1,7 @@
 package main
 
+import "strings"
+
 const noAuditor = "no auditor is scraped"
 
 func audit() dashboard {
@@ -55,7 +57,7 @@ func trustStats() []*panel {
 		}, query{`max by (instance) (zkwarden_audit_unreadable_znodes{` + ofInstance + `})`, "{{instance}}"}).limits(green, from(1, orange)),
 		stat(about{
 			title: "Journal", description: "Whether the disk accepts records. While it refuses them, nothing is read either.",
-			unit: "none", noValue: noAuditor, runbook: "ZkwardenAuditDown",
+			unit: "none", noValue: noAuditor, runbook: "ZkwardenJournalNotWritable",
 		}, query{`min by (instance) (zkwarden_journal_writable{` + ofInstance + `})`, "{{instance}}"}).
 			maps(shown{Text: "refused", Color: red}, shown{Text: "writable", Color: green}),
 	}
@@ -104,14 +106,14 @@ func recordSeries() []*panel {
 		}, query{`topk(10, sum by (subtree) (count_over_time(` + changes + " | label_format subtree=`{{ regexReplaceAll \"^(/[^/]*).*$\" .path \"$1\" }}` [$__auto])))", "{{subtree}}"}).
 			links(toAudit("${__field.labels.subtree}")),
 		counted(about{
-			title: "Records by actor", description: "Change records by the client's address; the ten with the most. Where it isn't known the name is empty.", unit: "none", noValue: noRecords,
-		}, query{`topk(10, sum by (actor_client) (count_over_time(` + changes + ` [$__auto])))`, "{{actor_client}}"}),
+			title: "Records by actor", description: "Change records by the client's address, or by its session where that is all that is known; the ten with the most.", unit: "none", noValue: noRecords,
+		}, query{`topk(10, sum by (actor) (count_over_time(` + changes + " | label_format actor=`{{ or .actor_client .actor_session \"not known\" }}` [$__auto])))", "{{actor}}"}),
 	}
 }
 
 func whoChangedWhat() *panel {
 	return records(about{
-		title: "Who changed what", description: "The change records that the variables choose. A path leads to its own changes.", unit: "none", noValue: noRecords,
+		title: "Who changed what", description: "The change records that the variables choose. A path leads to its own changes.", unit: "string", noValue: noRecords,
 	}, changes+" | keep op, path, cause, version, zxid, exact, actor_client, actor_session, actor_confidence, recorder",
 		field{key: "op", name: "Operation"},
 		field{key: "path", name: "Path", links: []dataLink{toAudit("${__value.raw}")}},
@@ -130,8 +132,14 @@ func beforeAfter() *panel {
 	return logs(about{
 		title: "Before and after", description: "What the policy lets be recorded of the contents: data at level data, sizes and digests at level metadata. The whole record is in the details of a line.",
 		unit: "none", noValue: noRecords,
-	}, changes+" | line_format `{{.op}} {{.path}}\n  before: {{ if .before_data }}{{.before_data}}{{ else if .before_size }}{{.before_size}} bytes {{.before_digest}}{{ else }}nothing known{{ end }}"+
-		"\n  after:  {{ if .after_data }}{{.after_data}}{{ else if .after_size }}{{.after_size}} bytes {{.after_digest}}{{ else }}nothing known{{ end }}`")
+	}, changes+" | json before_acl=\"before.acl\", after_acl=\"after.acl\" | line_format `{{.op}} {{.path}}\n  before: "+content("before")+"\n  after:  "+content("after")+"`")
+}
+
+// content is the template of what is known of a content: its data, its size and
+// digest, its ACL.
+func content(side string) string {
+	return strings.ReplaceAll("{{ if .X_data }}{{.X_data}}{{ else if .X_size }}{{.X_size}} bytes {{.X_digest}}{{ end }}"+
+		"{{ if .X_acl }} acl {{.X_acl}}{{ end }}{{ if not (or .X_size .X_acl) }}nothing known{{ end }}", "X", side)
 }
 
 func gapSeries() *panel {
@@ -142,7 +150,7 @@ func gapSeries() *panel {
 
 func gapRecords() *panel {
 	return records(about{
-		title: "Gap records", description: "From where to where nobody can say what changed, and why.", unit: "none", noValue: noRecords, runbook: "ZkwardenAuditGap",
+		title: "Gap records", description: "From where to where nobody can say what changed, and why.", unit: "string", noValue: noRecords, runbook: "ZkwardenAuditGap",
 	}, gaps+" | keep reason, zxid_after, zxid_until, count, ensemble, recorder",
 		field{key: "reason", name: "Reason"},
 		field{key: "zxid_after", name: "After"},
@@ -161,7 +169,7 @@ func witnesses() *panel {
 		title:       "Heads that Prometheus has seen",
 		description: "zkwarden verify --head SEQUENCE:CHECK proves that the journal still holds the record that this Prometheus saw. Choose an earlier time to prove more.",
 		noValue:     noAuditor, runbook: "ZkwardenJournalRewound",
-	}, nil,
+	},
 		column{name: "Instance", label: "instance", expr: each("zkwarden_journal_head_seq") + " * 0 + 1"},
 		column{name: "Sequence", expr: each("zkwarden_journal_head_seq")},
 		column{name: "Check", expr: each("zkwarden_journal_head_check")},

@@ -96,7 +96,7 @@ func memberTable() *panel {
 	return table(about{
 		title: "Members", description: "A row for each zkwarden and the server beside it. The instance leads to the server's dashboard.",
 		noValue: noSidecar,
-	}, nil,
+	},
 		column{name: "Instance", label: "instance", expr: each("zookeeper_up"), links: []dataLink{toServer("${__value.raw}")}},
 		column{name: "Role", expr: `max by (instance) (` + roleExpr() + `)`, states: roles()},
 		column{name: "Version", label: "version", expr: `max by (instance, version) (zookeeper_server_info{` + ofInstance + `})`},

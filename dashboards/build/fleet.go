@@ -65,11 +65,11 @@ func fleetStats() []*panel {
 func fleetTable() *panel {
 	byEnsemble := func(f, metric string) string { return f + ` by (` + group + `) (` + metric + `{` + ofEnsemble + `})` }
 	return table(about{
-		title: "Ensembles",
+		title: "All ensembles",
 		description: "A row for each ensemble, and two where two servers lead. An ensemble leads to its dashboard. " +
 			"Verdict, voters and members are the best view of all sidecars.",
 		noValue: noSidecar,
-	}, nil,
+	},
 		column{name: "Namespace", label: "namespace"},
 		column{name: "Ensemble", label: "ensemble", expr: byEnsemble("count", "zookeeper_up"), links: []dataLink{toEnsemble("${__value.raw}")}},
 		column{name: "Verdict", expr: marginExpr, states: margins()},
@@ -103,9 +103,9 @@ func firingAlerts() *panel {
 	return table(about{
 		title: "Firing alerts", description: "Alerts of zkwarden that are firing now. The name leads to the runbook.",
 		noValue: "nothing is firing, or the rules of zkwarden are not loaded",
-	}, []string{"alertstate", "__name__", "job"},
+	},
 		column{
-			name: "Alert", label: "alertname", expr: `ALERTS{alertstate="firing",` + ours + `,` + ofEnsemble + `}`,
+			name: "Alert", label: "alertname", expr: `max by (alertname, severity, ` + group + `, instance) (ALERTS{alertstate="firing",` + ours + `,` + ofEnsemble + `})`,
 			links: []dataLink{{Title: "Runbook", URL: "${runbooks}/${__value.raw}.md", TargetBlank: true}},
 		},
 		column{name: "Severity", label: "severity"},

@@ -108,6 +108,13 @@ func instanceVariable(metric string) variable {
 	return v
 }
 
+// oneInstanceVariable lists the instances to choose one of.
+func oneInstanceVariable() variable {
+	v := instanceVariable("zookeeper_up")
+	v.Multi, v.IncludeAll, v.AllValue = false, false, ""
+	return v
+}
+
 // marks are the annotations of every dashboard.
 func marks(more ...annotation) []annotation {
 	return append([]annotation{

@@ -2,7 +2,7 @@ package main
 
 // auditRecords finds the audit records among the lines of the streams. The
 // first filter spares Loki the parsing of other lines.
-const auditRecords = `{$stream} |= "zkwarden/v1" | json`
+const auditRecords = `{${stream:raw}} |= "zkwarden/v1" | json`
 
 // chosen filters the records by what the variables say. Path is a beginning,
 // recorder and actor are parts of a name; all that is empty matches everything.
@@ -56,11 +56,13 @@ func records(a about, expr string, fields ...field) *panel {
 		ExcludeByName: map[string]bool{"Line": true, "tsNs": true, "id": true, "labels": true, "labelTypes": true},
 		IndexByName:   map[string]int{"Time": 0}, RenameByName: map[string]string{},
 	}
+	p.emptyCells()
+	p.FieldConfig.Overrides = append(p.FieldConfig.Overrides, override{matcher{"byName", "Time"}, []property{{"custom.width", 190}}})
 	for i, f := range fields {
 		organize.IndexByName[f.key], organize.RenameByName[f.key] = i+1, f.name
 		if len(f.links) > 0 {
 			p.FieldConfig.Overrides = append(p.FieldConfig.Overrides, override{
-				matcher{"byName", f.name}, []property{{"links", f.links}},
+				matcher{"byName", f.name}, []property{{"links", f.links}, {"custom.width", 320}},
 			})
 		}
 	}

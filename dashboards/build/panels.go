@@ -84,7 +84,7 @@ func series(a about, queries ...query) *panel {
 	}
 	p.FieldConfig.Defaults.Min = new(0.0)
 	p.FieldConfig.Defaults.Custom = &seriesCustom{
-		DrawStyle: "line", LineInterpolation: "linear", LineWidth: 1, FillOpacity: 8, ShowPoints: "never",
+		DrawStyle: "line", LineInterpolation: "linear", LineWidth: 1, FillOpacity: 0, ShowPoints: "auto",
 		Stacking: stacking{"none", "A"}, ThresholdsStyle: thresholdsStyle{"off"},
 	}
 	p.Options = seriesOptions{
@@ -97,7 +97,7 @@ func series(a about, queries ...query) *panel {
 // bars stacks the series of a panel as bars, for counts of events.
 func (p *panel) bars() *panel {
 	custom := p.FieldConfig.Defaults.Custom.(*seriesCustom)
-	custom.DrawStyle, custom.FillOpacity, custom.Stacking.Mode = "bars", 80, "normal"
+	custom.DrawStyle, custom.FillOpacity, custom.Stacking.Mode, custom.AxisSoftMax = "bars", 80, "normal", 1
 	return p
 }
 

@@ -44,7 +44,7 @@ func processTable() *panel {
 	each := func(metric string) string { return `max by (instance) (` + metric + `{` + ofInstance + `})` }
 	return table(about{
 		title: "Instances", description: "A row for each zkwarden.", noValue: noSidecar,
-	}, nil,
+	},
 		column{name: "Instance", label: "instance", expr: `max by (instance) (zkwarden_build_info{` + ofInstance + `})`},
 		column{name: "Version", label: "version", expr: `max by (instance, version) (zkwarden_build_info{` + ofInstance + `})`},
 		column{name: "Running since", unit: "s", expr: `time() - ` + each("process_start_time_seconds")},
@@ -72,8 +72,8 @@ func scrapeSeries() []*panel {
 			title: "Time of each word", description: "Time that the four-letter words took when they were last asked; the slowest server counts.", unit: "s", noValue: "no word was answered",
 		}, query{`max by (word) (zookeeper_word_duration_seconds{` + ofInstance + `})`, "{{word}}"}),
 		series(about{
-			title: "Failures of words", description: "Four-letter words that failed, by word and reason. Words that are not whitelisted fail once a slow interval.", unit: "none", noValue: noSidecar,
-		}, query{`sum by (word, reason) (increase(zookeeper_word_failures_total{` + ofInstance + `}[$__rate_interval])) > 0 or sum by (instance) (increase(zookeeper_word_failures_total{` + ofInstance + `}[$__rate_interval])) * 0`, "{{word}} {{reason}} {{instance}}"}).bars(),
+			title: "Failures of words", description: "Four-letter words that failed, by word and reason. Words that are not whitelisted fail once a slow interval.", unit: "none", noValue: "no word failed, or no zkwarden is scraped",
+		}, query{`sum by (word, reason) (increase(zookeeper_word_failures_total{` + ofInstance + `}[$__rate_interval])) > 0`, "{{word}} {{reason}}"}).bars(),
 	}
 }
 
@@ -102,7 +102,7 @@ func sourceSeries() []*panel {
 		}, []shown{{Text: "not connected", Color: red}, {Text: "connected", Color: green}}, query{`max by (instance) (zkwarden_audit_connected{` + ofInstance + `})`, "{{instance}}"}),
 		series(about{
 			title: "Connections lost", description: "Connections of the auditor's session that were lost, by reason, and resyncs that had to read every znode.", unit: "none", noValue: noAuditor,
-			runbook: "ZkwardenAuditGap",
+			runbook: "ZkwardenAuditInterrupted",
 		}, query{`sum by (reason) (increase(zkwarden_audit_connections_lost_total{` + ofInstance + `}[$__rate_interval]))`, "{{reason}}"},
 			query{`sum(increase(zkwarden_audit_resync_fallbacks_total{` + ofInstance + `}[$__rate_interval]))`, "whole resync"}).bars(),
 		series(about{
@@ -140,7 +140,7 @@ func sinkSeries() []*panel {
 		}, query{`sum by (instance, sink) (increase(zkwarden_sink_errors_total{` + ofInstance + `}[$__rate_interval]))`, "{{sink}} {{instance}}"}).bars(),
 		series(about{
 			title: "Records that a sink never got", description: "Records that the hard retention size removed before the sink accepted them, and those that the webhook's endpoint refused even without contents.",
-			unit: "none", noValue: noAuditor, runbook: "ZkwardenSinkFailing",
+			unit: "none", noValue: noAuditor, runbook: "ZkwardenSinkLostRecords",
 		}, query{`sum by (instance, sink) (increase(zkwarden_sink_lost_records_total{` + ofInstance + `}[$__rate_interval]))`, "{{sink}} {{instance}}"},
 			query{`sum by (instance) (increase(zkwarden_webhook_passed_over_total{` + ofInstance + `}[$__rate_interval]))`, "passed over {{instance}}"}).bars(),
 	}

@@ -2,7 +2,7 @@ package main
 
 func server() dashboard {
 	return newDashboard(serverUID, "Server", "One server: where its requests spend their time, from the throttle to the answer, and what the JVM and TLS do.",
-		[]variable{datasourceVariable(), namespaceVariable(), ensembleVariable(false), instanceVariable("zookeeper_up"), runbooksVariable()}, marks(),
+		[]variable{datasourceVariable(), namespaceVariable(), ensembleVariable(false), oneInstanceVariable(), runbooksVariable()}, marks(),
 		section("Now", cells(4, serverStats()...)),
 		section("The way of a request", cells(8, pipelineSeries()...), cells(8, queueSeries()...)),
 		section("The way of a proposal", cells(8, leaderSeries()...), cells(8, learnerSeries()...)),
@@ -40,7 +40,7 @@ type stage struct{ metric, name string }
 func stages(stages ...stage) []query {
 	var queries []query
 	for _, s := range stages {
-		queries = append(queries, query{mean(s.metric, "instance"), s.name + " {{instance}}"})
+		queries = append(queries, query{mean(s.metric, "instance"), s.name})
 	}
 	return queries
 }
@@ -68,8 +68,8 @@ func pipelineSeries() []*panel {
 		)...),
 		series(about{
 			title: "Latency", description: "Mean time of reads and writes inside the server, from their arrival to the answer.", unit: "s", noValue: before36,
-		}, query{mean("zookeeper_read_latency_seconds", "instance"), "read {{instance}}"},
-			query{mean("zookeeper_update_latency_seconds", "instance"), "write {{instance}}"}),
+		}, query{mean("zookeeper_read_latency_seconds", "instance"), "read"},
+			query{mean("zookeeper_update_latency_seconds", "instance"), "write"}),
 	}
 }
 
@@ -86,13 +86,13 @@ func queueSeries() []*panel {
 		series(about{
 			title: "Requests in the works", description: "Requests that the server has taken and not yet answered, and those that the throttle made wait, a second.",
 			unit: "short", noValue: noSidecar, runbook: "ZooKeeperOutstandingRequestsHigh",
-		}, query{`max by (instance) (zookeeper_outstanding_requests{` + ofInstance + `})`, "outstanding {{instance}}"},
-			query{`sum by (instance) (` + rate("zookeeper_request_throttle_waits_total", ofInstance) + `)`, "throttled {{instance}}"}).
+		}, query{`max by (instance) (zookeeper_outstanding_requests{` + ofInstance + `})`, "outstanding"},
+			query{`sum by (instance) (` + rate("zookeeper_request_throttle_waits_total", ofInstance) + `)`, "throttled"}).
 			limits(green, from(800, orange)),
 		series(about{
 			title: "Requests by stage", description: "Requests that enter preparation and the transaction log.", unit: "reqps", noValue: before36,
-		}, query{`sum by (instance) (` + rate("zookeeper_prep_processor_requests_queued_total", ofInstance) + `)`, "prepare {{instance}}"},
-			query{`sum by (instance) (` + rate("zookeeper_sync_processor_requests_queued_total", ofInstance) + `)`, "log {{instance}}"}),
+		}, query{`sum by (instance) (` + rate("zookeeper_prep_processor_requests_queued_total", ofInstance) + `)`, "prepare"},
+			query{`sum by (instance) (` + rate("zookeeper_sync_processor_requests_queued_total", ofInstance) + `)`, "log"}),
 	}
 }
 
@@ -101,8 +101,8 @@ func leaderSeries() []*panel {
 	return []*panel{
 		series(about{
 			title: "Proposals and commits", description: "What the leader proposes and commits. They part when a majority does not acknowledge.", unit: "reqps", noValue: onlyLeader,
-		}, query{`sum by (instance) (` + rate("zookeeper_proposals_total", ofInstance) + `)`, "proposals {{instance}}"},
-			query{`sum by (instance) (` + rate("zookeeper_commits_total", ofInstance) + `)`, "commits {{instance}}"}),
+		}, query{`sum by (instance) (` + rate("zookeeper_proposals_total", ofInstance) + `)`, "proposals"},
+			query{`sum by (instance) (` + rate("zookeeper_commits_total", ofInstance) + `)`, "commits"}),
 		series(about{
 			title: "Time to the acknowledgement", description: "Mean time from a request to its acknowledgement by a quorum, seen by the leader.", unit: "s", noValue: onlyLeader,
 		}, query{mean("zookeeper_quorum_ack_latency_seconds", "instance"), "{{instance}}"}),
@@ -117,8 +117,8 @@ func learnerSeries() []*panel {
 	return []*panel{
 		series(about{
 			title: "Received from the leader", description: "Proposals and commits that a learner receives.", unit: "reqps", noValue: "not a learner, or ZooKeeper before 3.6",
-		}, query{`sum by (instance) (` + rate("zookeeper_learner_proposals_received_total", ofInstance) + `)`, "proposals {{instance}}"},
-			query{`sum by (instance) (` + rate("zookeeper_learner_commits_received_total", ofInstance) + `)`, "commits {{instance}}"}),
+		}, query{`sum by (instance) (` + rate("zookeeper_learner_proposals_received_total", ofInstance) + `)`, "proposals"},
+			query{`sum by (instance) (` + rate("zookeeper_learner_commits_received_total", ofInstance) + `)`, "commits"}),
 		series(about{
 			title: "Propagation", description: "Mean time from the leader's seeing a request to its being applied here. Clocks must agree for it.", unit: "s", noValue: before36,
 		}, query{mean("zookeeper_propagation_latency_seconds", "instance"), "{{instance}}"}),
@@ -133,19 +133,19 @@ func sessionSeries() []*panel {
 	return []*panel{
 		series(about{
 			title: "Connections and sessions", description: "Open connections here, and the sessions of the whole ensemble that the server knows.", unit: "short", noValue: noSidecar,
-		}, query{`max by (instance) (zookeeper_connections{` + ofInstance + `})`, "connections {{instance}}"},
-			query{`max by (instance) (zookeeper_global_sessions{` + ofInstance + `})`, "sessions {{instance}}"}),
+		}, query{`max by (instance) (zookeeper_connections{` + ofInstance + `})`, "connections"},
+			query{`max by (instance) (zookeeper_global_sessions{` + ofInstance + `})`, "sessions"}),
 		series(about{
 			title: "Ends of connections and sessions", description: "Connections that clients closed, connections that were refused, and sessions that expired.", unit: "none", noValue: before36,
 			runbook: "ZooKeeperConnectionsRejected",
-		}, query{`sum by (instance) (increase(zookeeper_connection_drops_total{` + ofInstance + `}[$__rate_interval]))`, "closed {{instance}}"},
-			query{`sum by (instance) (increase(zookeeper_connections_rejected_total{` + ofInstance + `}[$__rate_interval]))`, "refused {{instance}}"},
-			query{`sum by (instance) (increase(zookeeper_stale_sessions_expired_total{` + ofInstance + `}[$__rate_interval]))`, "expired {{instance}}"}).bars(),
+		}, query{`sum by (instance) (increase(zookeeper_connection_drops_total{` + ofInstance + `}[$__rate_interval]))`, "closed"},
+			query{`sum by (instance) (increase(zookeeper_connections_rejected_total{` + ofInstance + `}[$__rate_interval]))`, "refused"},
+			query{`sum by (instance) (increase(zookeeper_stale_sessions_expired_total{` + ofInstance + `}[$__rate_interval]))`, "expired"}).bars(),
 		series(about{
 			title: "Watches fired", description: "Watches that changes of znodes fired, a second, by kind.", unit: "ops", noValue: before36,
-		}, query{`sum by (instance) (` + rate("zookeeper_node_changed_watches_sum", ofInstance) + `)`, "data {{instance}}"},
-			query{`sum by (instance) (` + rate("zookeeper_node_children_watches_sum", ofInstance) + `)`, "children {{instance}}"},
-			query{`sum by (instance) (` + rate("zookeeper_node_created_watches_sum", ofInstance) + ` + ` + rate("zookeeper_node_deleted_watches_sum", ofInstance) + `)`, "created, deleted {{instance}}"}),
+		}, query{`sum by (instance) (` + rate("zookeeper_node_changed_watches_sum", ofInstance) + `)`, "data"},
+			query{`sum by (instance) (` + rate("zookeeper_node_children_watches_sum", ofInstance) + `)`, "children"},
+			query{`sum by (instance) (` + rate("zookeeper_node_created_watches_sum", ofInstance) + ` + ` + rate("zookeeper_node_deleted_watches_sum", ofInstance) + `)`, "created, deleted"}),
 	}
 }
 
@@ -153,12 +153,12 @@ func trafficSeries() []*panel {
 	return []*panel{
 		series(about{
 			title: "Bytes", description: "Bytes that arrive from clients, and those of the responses.", unit: "Bps", noValue: "ZooKeeper before 3.7, or no answer",
-		}, query{`sum by (instance) (` + rate("zookeeper_received_bytes_total", ofInstance) + `)`, "received {{instance}}"},
-			query{`sum by (instance) (` + rate("zookeeper_response_bytes_total", ofInstance) + `)`, "sent {{instance}}"}),
+		}, query{`sum by (instance) (` + rate("zookeeper_received_bytes_total", ofInstance) + `)`, "received"},
+			query{`sum by (instance) (` + rate("zookeeper_response_bytes_total", ofInstance) + `)`, "sent"}),
 		series(about{
 			title: "Packets", description: "Packets from and to clients.", unit: "pps", noValue: noSidecar,
-		}, query{`sum by (instance) (` + rate("zookeeper_packets_received_total", ofInstance) + `)`, "received {{instance}}"},
-			query{`sum by (instance) (` + rate("zookeeper_packets_sent_total", ofInstance) + `)`, "sent {{instance}}"}),
+		}, query{`sum by (instance) (` + rate("zookeeper_packets_received_total", ofInstance) + `)`, "received"},
+			query{`sum by (instance) (` + rate("zookeeper_packets_sent_total", ofInstance) + `)`, "sent"}),
 		series(about{
 			title: "Reads answered from the cache", description: "Share of the reads of data that the response cache answered.", unit: "percentunit", noValue: "no reads, or ZooKeeper before 3.6",
 		}, query{`sum by (instance) (` + rate("zookeeper_response_packet_cache_hits_total", ofInstance) + `)` +
@@ -177,10 +177,9 @@ func jvmSeries() []*panel {
 			title: "Snapshots", description: "Mean time to write a snapshot of the tree.", unit: "s", noValue: "no snapshot was written, or ZooKeeper before 3.6",
 		}, query{mean("zookeeper_snapshot_seconds", "instance"), "{{instance}}"}),
 		series(about{
-			title: "File descriptors", description: "File descriptors that the server holds, and how many it may.", unit: "short",
+			title: "File descriptors", description: "File descriptors that the server holds. The dashboard of the ensemble has the share of its limit.", unit: "short",
 			noValue: "the server runs where it can't be told", runbook: "ZooKeeperFileDescriptorsNearLimit",
-		}, query{`max by (instance) (zookeeper_open_file_descriptors{` + ofInstance + `})`, "open {{instance}}"},
-			query{`max by (instance) (zookeeper_max_file_descriptors{` + ofInstance + `})`, "limit {{instance}}"}),
+		}, query{`max by (instance) (zookeeper_open_file_descriptors{` + ofInstance + `})`, "open"}),
 	}
 }
 
@@ -189,15 +188,15 @@ func securitySeries() []*panel {
 		series(about{
 			title: "Handshakes of clients", description: "TLS handshakes of clients that failed, and connections closed because too many were in progress.", unit: "none",
 			noValue: "ZooKeeper before 3.7, or no answer",
-		}, query{`sum by (instance) (increase(zookeeper_unsuccessful_handshakes_total{` + ofInstance + `}[$__rate_interval]))`, "failed {{instance}}"},
-			query{`sum by (instance) (increase(zookeeper_tls_handshake_exceeded_total{` + ofInstance + `}[$__rate_interval]))`, "too many {{instance}}"}).bars(),
+		}, query{`sum by (instance) (increase(zookeeper_unsuccessful_handshakes_total{` + ofInstance + `}[$__rate_interval]))`, "failed"},
+			query{`sum by (instance) (increase(zookeeper_tls_handshake_exceeded_total{` + ofInstance + `}[$__rate_interval]))`, "too many"}).bars(),
 		series(about{
 			title: "Handshakes of zkwarden", description: "Connections of zkwarden to the server that failed for TLS, by cause.", unit: "none",
 			noValue: "zkwarden speaks plain text to it",
-		}, query{`sum by (instance, cause) (increase(zookeeper_tls_handshake_failures_total{` + ofInstance + `}[$__rate_interval]))`, "{{cause}} {{instance}}"}).bars(),
+		}, query{`sum by (instance, cause) (increase(zookeeper_tls_handshake_failures_total{` + ofInstance + `}[$__rate_interval]))`, "{{cause}}"}).bars(),
 		series(about{
 			title: "Refused credentials", description: "Authentications that failed, clients that named another ensemble included.", unit: "none", noValue: before36,
-		}, query{`sum by (instance) (increase(zookeeper_auth_failures_total{` + ofInstance + `}[$__rate_interval]))`, "failed {{instance}}"},
-			query{`sum by (instance) (increase(zookeeper_ensemble_auth_fail_total{` + ofInstance + `}[$__rate_interval]))`, "other ensemble {{instance}}"}).bars(),
+		}, query{`sum by (instance) (increase(zookeeper_auth_failures_total{` + ofInstance + `}[$__rate_interval]))`, "failed"},
+			query{`sum by (instance) (increase(zookeeper_ensemble_auth_fail_total{` + ofInstance + `}[$__rate_interval]))`, "other ensemble"}).bars(),
 	}
 }

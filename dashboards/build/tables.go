@@ -13,17 +13,15 @@ type column struct {
 }
 
 // table has a row for each set of the labels that the columns have in common.
-func table(a about, hidden []string, columns ...column) *panel {
+func table(a about, columns ...column) *panel {
 	p := newPanel("table", a, prometheus())
 	p.FieldConfig.Defaults.Color.Mode = "thresholds"
 	p.FieldConfig.Defaults.Thresholds = absolute(grey)
 	p.FieldConfig.Defaults.Custom = tableCustom{Align: "auto", CellOptions: cellOptions{Type: "auto"}}
 	p.Options = tableOptions{ShowHeader: true, CellHeight: "sm"}
+	p.emptyCells()
 	organize := organizeOptions{
 		ExcludeByName: map[string]bool{"Time": true}, IndexByName: map[string]int{}, RenameByName: map[string]string{},
-	}
-	for _, h := range hidden {
-		organize.ExcludeByName[h] = true
 	}
 	for i, c := range columns {
 		field := c.label
@@ -46,6 +44,13 @@ func table(a about, hidden []string, columns ...column) *panel {
 	return p
 }
 
+// emptyCells keeps what it means that there is no row out of the cells.
+func (p *panel) emptyCells() {
+	p.FieldConfig.Overrides = append(p.FieldConfig.Overrides, override{
+		matcher{"byRegexp", ".*"}, []property{{"noValue", "-"}},
+	})
+}
+
 // override is what differs from the other columns.
 func (c column) override() override {
 	o := override{Matcher: matcher{"byName", c.name}}
@@ -62,6 +67,9 @@ func (c column) override() override {
 	}
 	if c.thresholds != nil || len(c.states) > 0 {
 		set("custom.cellOptions", cellOptions{Type: "color-text"})
+	}
+	if len(c.states) > 0 { // Words, though Grafana sees numbers.
+		set("custom.align", "left")
 	}
 	if len(c.links) > 0 {
 		set("links", c.links)

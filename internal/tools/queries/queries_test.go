@@ -78,7 +78,7 @@ func dashboardQueries(t *testing.T) []query {
 // interpolate does what Grafana does with variables that nobody has changed.
 func interpolate(expr string) string {
 	return strings.NewReplacer(
-		"$__rate_interval", "1m", "$__range", "1h", "$__auto", "1m", "$stream", `job="zkwarden-audit"`,
+		"$__rate_interval", "1m", "$__range", "1h", "$__auto", "5s", "${stream:raw}", `job="zkwarden-audit"`,
 		"${recorder:regex}", "", "${path:regex}", "", "${actor:regex}", "", "${op:pipe}", ".*",
 		"$namespace", ".*", "$ensemble", ".*", "$instance", ".*",
 	).Replace(expr)
