@@ -24,7 +24,7 @@ BENCHES   = $(shell grep -rl --include='*_test.go' '^func Benchmark' . | xargs -
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-all test-alerts soak check-dashboards pictures lint bench fmt clean
+.PHONY: help build demo test test-all test-alerts check-deploy check-dashboards pictures soak lint bench fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,13 @@ soak: ## run the model test of the auditor for SOAK, 30m by default; ZKWARDEN_SE
 	@internal/zktest/fetch.sh >/dev/null
 	ZKWARDEN_MODEL=$(SOAK) go test -race -count=1 -timeout 3h -run '^TestModel$$' -v ./internal/app
 
+check-deploy: ## check the chart, kustomizations, compose file, systemd unit and image, without a cluster or an engine
+	@internal/tools/require.sh go git yamllint buildah systemd-analyze
+	cd deploy/check && go mod tidy -diff && go vet ./... && go test -count=1 -timeout 5m ./...
+	cd deploy && yamllint --strict -c check/yamllint.yml .
+	deploy/check/unit.sh
+	deploy/image.sh
+
 check-dashboards: ## parse the queries of the dashboards, and check their JSON against Grafana's types
 	@internal/tools/require.sh go npm
 	cd internal/tools/queries && go test -count=1 .
@@ -78,6 +85,7 @@ lint: ## run golangci-lint and shellcheck
 	@internal/tools/require.sh go git shellcheck
 	@internal/tools/build.sh golangci-lint
 	$(LINT_ENV) "$(GOLANGCI)" run ./...
+	cd deploy/check && $(LINT_ENV) "$(GOLANGCI)" run ./...
 	shellcheck $(SCRIPTS)
 
 bench: ## run the benchmarks, one package at a time; BENCH=REGEXP and BENCHTIME=DURATION choose

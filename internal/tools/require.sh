@@ -20,6 +20,7 @@ for command in "$@"; do
 			exit 1
 		}
 		;;
+	systemd-analyze) command -v "$command" >/dev/null || missing+=(systemd) ;;
 	*) command -v "$command" >/dev/null || missing+=("$command") ;;
 	esac
 done
