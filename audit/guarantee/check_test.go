@@ -265,3 +265,56 @@ func TestResumable(t *testing.T) {
 		}
 	}
 }
+
+// TestHiddenInTheEnd: of a znode that is hidden while it lives nothing more is
+// to be counted.
+func TestHiddenInTheEnd(t *testing.T) {
+	w := newWorld(1)
+	w.record(recordOf(w.change(audit.OpCreated, "/r")))
+	w.zxid++
+	w.record(recordOf(w.change(audit.OpCreated, "/r/x")))
+	w.zxid++
+	w.hidden = map[string]bool{"/r/x": true}
+	veiled := *w.live["/r/x"]
+	veiled.Zxid, veiled.Op, veiled.Counter, veiled.Aversion, veiled.Hidden = w.zxid, audit.OpACLChanged, 1, 1, true
+	w.changes = append(w.changes, veiled)
+	w.zxid++
+	w.change(audit.OpDataChanged, "/r/x")
+	w.checkpoint()
+	for _, err := range Check(w.records, w.truth()) {
+		t.Error(err)
+	}
+}
+
+// TestShownWithinAGap: the resync asks for znodes that are known, so the sweep
+// is the first to find one that came into sight, behind a checkpoint.
+func TestShownWithinAGap(t *testing.T) {
+	w := newWorld(1)
+	w.hidden = map[string]bool{"/r/x": true}
+	w.record(recordOf(w.change(audit.OpCreated, "/r")))
+	w.zxid++
+	birth := w.change(audit.OpCreated, "/r/x")
+	w.checkpoint()
+	shown := birth
+	shown.Zxid, shown.Op, shown.Counter, shown.Aversion, shown.Hidden = birth.Zxid+1, audit.OpACLChanged, 1, 1, false
+	w.changes = append(w.changes, shown)
+	w.zxid = shown.Zxid + 1
+	delete(w.hidden, "/r/x")
+	set := w.change(audit.OpDataChanged, "/r/x")
+	w.record(audit.Event{Kind: audit.KindGap, ZxidAfter: new(birth.Zxid), ZxidUntil: new(w.zxid), Reason: audit.GapReconnect})
+	w.record(audit.Event{Kind: audit.KindControl, Control: audit.ControlResync, Zxid: w.zxid})
+	w.record(audit.Event{Kind: audit.KindCheckpoint, Zxid: w.zxid, ACLZxid: birth.Zxid, Unreadable: new(uint64(1))})
+	for _, c := range []Change{birth, set, shown} {
+		e := recordOf(c)
+		e.Zxid, e.ZxidAfter, e.ZxidUntil = 0, new(c.Zxid-1), new(w.zxid)
+		e.Exact, e.Source = new(false), audit.OriginSweep
+		if c.Op == audit.OpACLChanged {
+			e.After, e.Aversion = nil, new(c.Aversion)
+		}
+		w.record(e)
+	}
+	w.checkpoint()
+	for _, err := range Check(w.records, w.truth()) {
+		t.Error(err)
+	}
+}
