@@ -15,7 +15,8 @@ const probeBudget = 1 << 30
 // End tells how a file ends that will not grow any more: nil when nothing but
 // padding follows the last record, ErrTorn when a record is half there and
 // nothing behind it can be read, ErrCorrupt when a whole record follows. It
-// can be asked after Next returned false, and returns Err when there is one.
+// can be asked after Next returned false, and returns Err when there is one. A
+// record that a server has written since is not damage; Next returns it.
 func (r *Reader) End() error {
 	if r.err != nil {
 		return r.err
@@ -30,9 +31,13 @@ func (r *Reader) End() error {
 	// Checksum and length of a record may begin with zeros.
 	rest.off = max(r.off, rest.off-frontSize)
 	rest.forget()
-	if found, err := rest.probe(); err != nil {
+	found, err := rest.probe()
+	switch {
+	case err != nil:
 		return err
-	} else if found >= 0 {
+	case found == r.off:
+		return nil
+	case found >= 0:
 		return r.broken(ErrCorrupt, fmt.Sprintf("it can't be read, but the record at offset %d can", found))
 	}
 	return r.broken(ErrTorn, fmt.Sprintf("bytes from offset %d on are no whole record", from))

@@ -311,3 +311,20 @@ func TestSecondLook(t *testing.T) {
 		}
 	}
 }
+
+// TestEndOfAFileThatGrows: a record that was half there, and is whole when it is
+// asked how the file ends, is no damage.
+func TestEndOfAFileThatGrows(t *testing.T) {
+	whole, begins := threeRecords()
+	file := padded(slices.Clone(whole[:begins[2]+9]), len(whole))
+	r := NewReader("log.1", bytes.NewReader(file))
+	for r.Next() {
+	}
+	copy(file, whole)
+	if err := r.End(); err != nil {
+		t.Errorf("End() = %v", err)
+	}
+	if !r.Next() || r.Record().Zxid != 3 {
+		t.Errorf("the record that came in is not read: %v", r.Err())
+	}
+}
