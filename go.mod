@@ -19,6 +19,7 @@ require (
 	golang.org/x/sync v0.24.0
 	golang.org/x/term v0.47.0
 	gopkg.in/alecthomas/kingpin.v2 v2.2.6
+	pgregory.net/rapid v1.2.0
 )
 
 require (

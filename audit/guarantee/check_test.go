@@ -114,6 +114,10 @@ func TestMutationsAreCaught(t *testing.T) {
 			r[pick(r, watchedSet)].After = nil
 			return r
 		}},
+		"an ACL alone that says it is exact": {ErrHonest, func(r []audit.Event) []audit.Event {
+			r[pick(r, watchedSet)].After = &audit.Content{ACL: []audit.ACL{{Perms: "r", Scheme: "world", ID: "anyone"}}}
+			return r
+		}},
 		"the last version of the dead": {ErrHonest, func(r []audit.Event) []audit.Event {
 			*r[pick(r, watchedDeath)].Version += 7
 			return r

@@ -23,38 +23,58 @@ const (
 	rewriteBatch = 1 << 14
 )
 
-// Commit writes all changes and the place that they belong to, in one durable
-// transaction. The caller has made the journal durable through place.Seq.
+// Commit is Begin and the writing in one.
 func (m *Mirror) Commit(place Place) error {
+	write, err := m.Begin(place)
+	if err != nil {
+		return err
+	}
+	return write()
+}
+
+// Begin takes all changes and the place that they belong to for a commit.
+// What it returns writes them in one durable transaction, and may do so while
+// the mirror changes further; it can be called again after an error. The next
+// commit may begin when it has succeeded, and not before: Begin refuses then.
+// It is called when the journal is durable through place.Seq.
+func (m *Mirror) Begin(place Place) (write func() error, err error) {
 	text, err := placeText(place)
 	if err != nil {
-		return fmt.Errorf("commit mirror: %w", err)
+		return nil, fmt.Errorf("commit mirror: %w", err)
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.writing.entries != nil {
+		return nil, errors.New("commit mirror: the last commit is not complete")
+	}
+	m.writing, m.fresh = m.fresh, newLayer()
+	count := m.count.Load()
+	return func() error { return m.write(text, count) }, nil
+}
+
+// write needs no lock for what it writes: nobody changes that any more.
+func (m *Mirror) write(place []byte, count int64) error {
 	defer m.guard()
-	// Nothing changes during the transaction, since its caller is the one who
-	// changes things: it needs no lock.
-	err = m.db.Update(func(tx *bolt.Tx) error {
+	err := m.db.Update(func(tx *bolt.Tx) error {
 		znodes, err := m.begin(tx)
 		if err != nil {
 			return err
 		}
 		znodes.FillPercent = leafFill
 		// Sorted keys keep the B+tree's pages together.
-		for _, path := range slices.Sorted(maps.Keys(m.dirty)) {
-			if err := write(znodes, path, m.dirty[path]); err != nil {
+		for _, path := range slices.Sorted(maps.Keys(m.writing.entries)) {
+			if err := write(znodes, path, m.writing.entries[path]); err != nil {
 				return fmt.Errorf("write %q: %w", path, err)
 			}
 		}
-		return writePlace(tx, text, m.count.Load())
+		return writePlace(tx, place, count)
 	})
 	if err != nil {
 		return fmt.Errorf("commit mirror: %w", err)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	clear(m.dirty)
-	clear(m.under)
-	m.cleared = false
+	m.writing = layer{}
 	return nil
 }
 
@@ -72,7 +92,7 @@ func writePlace(tx *bolt.Tx, text []byte, count int64) error {
 }
 
 func (m *Mirror) begin(tx *bolt.Tx) (znodes *bolt.Bucket, err error) {
-	if !m.cleared {
+	if !m.writing.cleared {
 		return tx.Bucket([]byte(bucketZnodes)), nil
 	}
 	if err := tx.DeleteBucket([]byte(bucketZnodes)); err != nil {
@@ -92,7 +112,8 @@ func write(znodes *bolt.Bucket, path string, entry *Entry) error {
 // puts it in the place of the old one. Unlike after a commit, nothing of what
 // was there before is left in the file: bbolt keeps the content of pages that
 // it freed. The old file stays as it is until the new one is complete and
-// durable. The caller has made the journal durable through place.Seq.
+// durable. The caller has made the journal durable through place.Seq, and no
+// commit is being written.
 func (m *Mirror) Rewrite(place Place, keep func(path string, e Entry) (Entry, bool)) error {
 	db, count, err := m.rewrite(place, keep)
 	if err != nil {
@@ -107,9 +128,7 @@ func (m *Mirror) Rewrite(place Place, keep func(path string, e Entry) (Entry, bo
 	m.mu.Lock()
 	old := m.db
 	m.db = db
-	clear(m.dirty)
-	clear(m.under)
-	m.cleared = false
+	m.fresh, m.writing = newLayer(), layer{}
 	m.count.Store(count)
 	m.mu.Unlock()
 	return old.Close() // It was only read; its file is gone already.

@@ -21,16 +21,15 @@ import (
 const MaxPath = bolt.MaxKeySize
 
 // Mirror is the last known state of the watched znodes. Its methods are safe
-// for concurrent use; only one goroutine may change and commit it. However
-// long the disk takes for a commit, reads do not wait for it.
+// for concurrent use; only one goroutine may change it. However long the disk
+// takes for a commit, neither reads nor changes wait for it.
 type Mirror struct {
 	file string
 
 	mu      sync.RWMutex
 	db      *bolt.DB
-	cleared bool                           // Whether the next commit begins with an empty file.
-	dirty   map[string]*Entry              // Changes since the last commit; nil means removed.
-	under   map[string]map[string]struct{} // The tree of the paths in dirty, names by parent, so that nobody need scan it.
+	fresh   layer // Changes since the last commit began.
+	writing layer // What that commit writes, until it has succeeded.
 
 	count atomic.Int64
 }
@@ -39,7 +38,7 @@ type Mirror struct {
 func (m *Mirror) Get(path string) (Entry, bool) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	if entry, ok := m.dirty[path]; ok {
+	if entry, said := m.above(path); said {
 		if entry == nil {
 			return Entry{}, false
 		}
@@ -79,7 +78,7 @@ func (m *Mirror) Add(path string, entry Entry) {
 func (m *Mirror) put(path string, entry Entry) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.change(path, &entry)
+	m.fresh.change(path, &entry)
 }
 
 // Delete removes the entry of path, but none below it.
@@ -87,27 +86,9 @@ func (m *Mirror) Delete(path string) {
 	was, known := m.Get(path)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.change(path, nil)
+	m.fresh.change(path, nil)
 	if known {
 		m.count.Add(-was.counts())
-	}
-}
-
-func (m *Mirror) change(path string, entry *Entry) {
-	m.dirty[path] = entry
-	for path != "/" {
-		parent := audit.Parent(path)
-		names := m.under[parent]
-		if names == nil {
-			names = map[string]struct{}{}
-			m.under[parent] = names
-		}
-		name := path[len(prefix(parent)):]
-		if _, there := names[name]; there {
-			return // And so is everything above it.
-		}
-		names[name] = struct{}{}
-		path = parent
 	}
 }
 
@@ -125,16 +106,16 @@ func (m *Mirror) children(path string) []string {
 			names = append(names, name)
 		}
 	})
-	changed := m.under[path]
+	changed := slices.Collect(m.namesAbove(path))
 	if len(changed) == 0 {
 		return names
 	}
 	names = slices.DeleteFunc(names, func(name string) bool {
-		_, changed := m.dirty[audit.Child(path, name)]
-		return changed
+		_, said := m.above(audit.Child(path, name))
+		return said
 	})
-	for name := range changed {
-		if m.dirty[audit.Child(path, name)] != nil {
+	for _, name := range changed {
+		if entry, _ := m.above(audit.Child(path, name)); entry != nil {
 			names = append(names, name)
 		}
 	}
@@ -180,7 +161,7 @@ func (m *Mirror) Below(root string) []string {
 		cursor := znodes.Cursor()
 		for key, _ := cursor.Seek([]byte(below)); bytes.HasPrefix(key, []byte(below)); key, _ = cursor.Next() {
 			path := string(key)
-			if _, changed := m.dirty[path]; !changed && path != below {
+			if _, said := m.above(path); !said && path != below {
 				paths = append(paths, path)
 			}
 		}
@@ -191,11 +172,11 @@ func (m *Mirror) Below(root string) []string {
 	return paths
 }
 
-// changedBelow appends the paths below root that were set since the last commit.
+// changedBelow appends the paths below root that were set and are not in the file.
 func (m *Mirror) changedBelow(root string, paths []string) []string {
-	for name := range m.under[root] {
+	for name := range m.namesAbove(root) {
 		path := audit.Child(root, name)
-		if m.dirty[path] != nil {
+		if entry, _ := m.above(path); entry != nil {
 			paths = append(paths, path)
 		}
 		paths = m.changedBelow(path, paths)
@@ -216,11 +197,11 @@ func (m *Mirror) Size() int64 {
 	return info.Size()
 }
 
-// Dirty returns the number of changes that the next Commit writes.
+// Dirty returns the number of changes since the last commit began.
 func (m *Mirror) Dirty() int {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	return len(m.dirty)
+	return len(m.fresh.entries)
 }
 
 // Clear forgets every znode. The file follows with the next commit, so that
@@ -228,10 +209,9 @@ func (m *Mirror) Dirty() int {
 func (m *Mirror) Clear() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	clear(m.dirty)
-	clear(m.under)
+	m.fresh = newLayer()
+	m.fresh.cleared = true
 	m.count.Store(0)
-	m.cleared = true
 }
 
 // Close closes the file; what was not committed is lost.
@@ -240,7 +220,7 @@ func (m *Mirror) Close() error { return m.db.Close() }
 // view reads the file, unless what it holds is forgotten. It cannot fail, since
 // the bucket is made at Open and only Close ends the database.
 func (m *Mirror) view(read func(znodes *bolt.Bucket)) {
-	if m.cleared {
+	if m.hidden() {
 		return
 	}
 	defer m.guard()

@@ -81,12 +81,12 @@ func TestRefusedCommit(t *testing.T) {
 	m := newMirror(t)
 	commit(t, m, Place{Seq: 1})
 	m.Put("/a", at(1))
-	m.change("/z"+strings.Repeat("z", bolt.MaxKeySize), new(at(1)))
+	m.fresh.change("/z"+strings.Repeat("z", bolt.MaxKeySize), new(at(1)))
 	if err := m.Commit(Place{Seq: 2}); err == nil || !strings.HasPrefix(err.Error(), `commit mirror: write "/zzz`) {
 		t.Fatalf("Commit() = %.80v", err)
 	}
-	if m.Dirty() != 2 {
-		t.Errorf("%d changes wait, want 2", m.Dirty())
+	if _, err := m.Begin(Place{Seq: 3}); err == nil {
+		t.Error("another commit begins while one waits to be written")
 	}
 	if _, known := m.Get("/a"); !known {
 		t.Error("a refused change is forgotten")
@@ -223,8 +223,8 @@ func TestReadersBesideTheWriter(t *testing.T) {
 	readers.Wait()
 }
 
-// A disk that takes its time for a commit holds up nobody who reads.
-func TestReadsDoNotWaitForACommit(t *testing.T) {
+// A disk that takes its time for a commit holds up nobody.
+func TestNobodyWaitsForACommit(t *testing.T) {
 	m := newMirror(t)
 	m.Put("/a", at(1))
 	disk, err := m.db.Begin(true) // The commit waits for this transaction as it does for an fsync.
@@ -232,7 +232,8 @@ func TestReadsDoNotWaitForACommit(t *testing.T) {
 		t.Fatal(err)
 	}
 	committed := make(chan error, 1)
-	go func() { committed <- m.Commit(Place{}) }()
+	write := begin(t, m, Place{Seq: 1})
+	go func() { committed <- write() }()
 	for stacks := make([]byte, 1<<20); !bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("beginRWTx(")); {
 		runtime.Gosched()
 	}
@@ -241,7 +242,9 @@ func TestReadsDoNotWaitForACommit(t *testing.T) {
 	go func() {
 		m.Get("/a")
 		m.Children("/")
-		m.Dirty()
+		m.Put("/a", at(2))
+		m.Put("/b", at(3))
+		m.Delete("/a")
 		read <- m.Len()
 	}()
 	select {
@@ -250,7 +253,7 @@ func TestReadsDoNotWaitForACommit(t *testing.T) {
 			t.Errorf("%d znodes, want 1", n)
 		}
 	case <-time.After(10 * time.Second):
-		t.Error("a read waits for the commit")
+		t.Error("somebody waits for the commit")
 	}
 	if err := disk.Rollback(); err != nil {
 		t.Fatal(err)
@@ -258,8 +261,12 @@ func TestReadsDoNotWaitForACommit(t *testing.T) {
 	if err := <-committed; err != nil {
 		t.Fatal(err)
 	}
-	if n := m.Dirty(); n != 0 {
-		t.Errorf("%d changes wait after the commit", n)
+	if diff := cmp.Diff([]string{"/b"}, m.Below("/")); diff != "" {
+		t.Errorf("known beside the commit (-want +got):\n%s", diff)
+	}
+	m, place := reopen(t, m)
+	if entry, _ := m.Get("/a"); entry.Czxid != 1 || place.Seq != 1 || m.Len() != 1 {
+		t.Errorf("committed are /a of %v and %d znodes at %d; want what was known when the commit began", entry.Czxid, m.Len(), place.Seq)
 	}
 }
 

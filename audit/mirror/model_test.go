@@ -3,13 +3,14 @@ package mirror
 import (
 	"fmt"
 	"maps"
-	"math/rand/v2"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"zkwarden/audit"
 )
@@ -45,75 +46,108 @@ func (m model) below(root string) []string {
 	return found
 }
 
-func randomPath(rng *rand.Rand) string {
-	depth := rng.IntN(4)
-	if depth == 0 {
-		return "/"
+// somePaths are at most three levels deep, so that they meet each other.
+var somePaths = rapid.Custom(func(t *rapid.T) string {
+	return "/" + strings.Join(rapid.SliceOfN(rapid.SampledFrom(names), 0, 3).Draw(t, "names"), "/")
+})
+
+// machine is a mirror beside its model, and the file that a crash goes back to.
+type machine struct {
+	mirror  *Mirror
+	known   model
+	durable model
+	place   Place
+	end     func(*rapid.T) // Writes the commit that has begun, or nil.
+	steps   int
+}
+
+func (s *machine) put(t *rapid.T) {
+	path := somePaths.Draw(t, "path")
+	s.steps++
+	s.known[path] = audit.Zxid(s.steps)
+	s.mirror.Put(path, at(audit.Zxid(s.steps)))
+}
+
+func (s *machine) delete(t *rapid.T) {
+	path := somePaths.Draw(t, "path")
+	delete(s.known, path)
+	s.mirror.Delete(path)
+}
+
+func (s *machine) clear(*rapid.T) {
+	s.mirror.Clear()
+	s.known = model{}
+}
+
+func (s *machine) begin(t *rapid.T) {
+	if s.end != nil {
+		t.Skip("a commit is being written")
 	}
-	path := ""
-	for range depth {
-		path += "/" + names[rng.IntN(len(names))]
+	s.steps++
+	place, known := Place{Seq: uint64(s.steps)}, maps.Clone(s.known)
+	write := begin(t, s.mirror, place)
+	s.end = func(t *rapid.T) {
+		if err := write(); err != nil {
+			t.Fatal(err)
+		}
+		s.place, s.durable, s.end = place, known, nil
 	}
-	return path
+}
+
+func (s *machine) write(t *rapid.T) {
+	if s.end == nil {
+		t.Skip("no commit has begun")
+	}
+	s.end(t)
+}
+
+func (s *machine) crash(t *rapid.T) {
+	var place Place
+	s.mirror, place = reopen(t, s.mirror)
+	s.known, s.end = maps.Clone(s.durable), nil
+	if place.Seq != s.place.Seq {
+		t.Fatalf("reopened at %d, committed at %d", place.Seq, s.place.Seq)
+	}
 }
 
 // TestModel makes random changes, commits and crashes and compares every
 // answer with the model's. Nothing keeps parents alive, as a mirror of some
 // roots of a tree has none above them.
 func TestModel(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	rng := rand.New(rand.NewPCG(seed, 0))
-	m := newMirror(t)
-	known, durable, place := model{}, model{}, Place{}
-	for step := range 4000 {
-		path := randomPath(rng)
-		switch dice := rng.IntN(200); {
-		case dice < 120:
-			known[path] = audit.Zxid(step + 1)
-			m.Put(path, at(audit.Zxid(step+1)))
-		case dice < 190:
-			delete(known, path)
-			m.Delete(path)
-		case dice < 197:
-			place.Seq = uint64(step)
-			commit(t, m, place)
-			durable = maps.Clone(known)
-		case dice < 199:
-			var reopened Place
-			m, reopened = reopen(t, m)
-			known = maps.Clone(durable)
-			if reopened.Seq != place.Seq {
-				t.Fatalf("step %d: reopened at %d, committed at %d", step, reopened.Seq, place.Seq)
-			}
-		default:
-			m.Clear()
-			known = model{}
-		}
-		compare(t, step, m, known, path)
-	}
+	dir, file := t.TempDir(), 0
+	rapid.Check(t, func(t *rapid.T) {
+		file++
+		s := machine{known: model{}, durable: model{}}
+		s.mirror, _ = mustOpen(t, filepath.Join(dir, strconv.Itoa(file)))
+		defer func() { s.mirror.Close() }()
+		t.Repeat(map[string]func(*rapid.T){
+			"put": s.put, "put more": s.put, "delete": s.delete, "clear": s.clear,
+			"begin": s.begin, "write": s.write, "crash": s.crash,
+			"": func(t *rapid.T) { compare(t, s.mirror, s.known, somePaths.Draw(t, "looked at")) },
+		})
+	})
 }
 
-func compare(t *testing.T, step int, m *Mirror, known model, path string) {
+func compare(t *rapid.T, m *Mirror, known model, path string) {
 	t.Helper()
 	entry, ok := m.Get(path)
 	if czxid, want := known[path]; ok != want || entry.Czxid != czxid {
-		t.Fatalf("step %d: Get(%q) = %v, %v; want %v, %v", step, path, entry.Czxid, ok, czxid, want)
+		t.Fatalf("Get(%q) = %v, %v; want %v, %v", path, entry.Czxid, ok, czxid, want)
 	}
 	if got := m.Len(); got != len(known) {
-		t.Fatalf("step %d: Len() = %d, want %d", step, got, len(known))
+		t.Fatalf("Len() = %d, want %d", got, len(known))
 	}
 	for _, root := range []string{path, "/", "/a"} {
 		if diff := cmp.Diff(known.children(root), slices.Collect(m.Children(root))); diff != "" {
-			t.Fatalf("step %d: children of %q (-want +got):\n%s", step, root, diff)
+			t.Fatalf("children of %q (-want +got):\n%s", root, diff)
 		}
 		for _, depth := range []int{-1, 0, 1, 2} {
 			if diff := cmp.Diff(known.walk(root, depth), walked(m, root, depth)); diff != "" {
-				t.Fatalf("step %d: walk of %q, depth %d (-want +got):\n%s", step, root, depth, diff)
+				t.Fatalf("walk of %q, depth %d (-want +got):\n%s", root, depth, diff)
 			}
 		}
 		if diff := cmp.Diff(known.below(root), m.Below(root)); diff != "" {
-			t.Fatalf("step %d: below %q (-want +got):\n%s", step, root, diff)
+			t.Fatalf("below %q (-want +got):\n%s", root, diff)
 		}
 	}
 }

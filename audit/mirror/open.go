@@ -102,7 +102,7 @@ func Open(file string) (*Mirror, Place, error) {
 	if err != nil {
 		return nil, Place{}, fmt.Errorf("open mirror %s: %w", file, err)
 	}
-	m := &Mirror{file: file, db: db, dirty: map[string]*Entry{}, under: map[string]map[string]struct{}{}}
+	m := &Mirror{file: file, db: db, fresh: newLayer()}
 	place, err := m.load()
 	if err != nil {
 		return nil, Place{}, errors.Join(fmt.Errorf("read mirror %s: %w", file, err), db.Close())

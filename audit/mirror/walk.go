@@ -70,7 +70,7 @@ func (w *walk[T]) next() []located[T] {
 	end := ""
 	m.view(func(znodes *bolt.Bucket) { page, end = w.read(znodes.Cursor()) })
 	var changed []located[T]
-	for path, entry := range m.dirty {
+	for path, entry := range m.overlay() {
 		if entry != nil && w.inside(path) && (end == "" || path <= end) {
 			changed = append(changed, located[T]{path, w.of(entry)})
 		}
@@ -116,7 +116,7 @@ func (w *walk[T]) read(cursor *bolt.Cursor) (page []located[T], end string) {
 			key, text = cursor.Seek([]byte(deeper + "0")) // "0" follows "/": the subtree is stepped over.
 			continue
 		}
-		if _, changed := w.mirror.dirty[path]; !changed && w.inside(path) {
+		if _, said := w.mirror.above(path); !said && w.inside(path) {
 			page = append(page, located[T]{path, w.decode(text)})
 		}
 		key, text = cursor.Next()

@@ -65,6 +65,9 @@ func (r *Recorder) replacePolicy(ctx context.Context, a adoption) error {
 		a.done <- nil
 		return nil
 	}
+	if err := r.wait(); err != nil {
+		return err
+	}
 	if err := r.Journal.Flush(ctx); err != nil {
 		return fmt.Errorf("flush journal: %w", err)
 	}

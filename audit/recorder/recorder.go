@@ -63,6 +63,8 @@ type Recorder struct {
 	patience   patience
 	taken      mirror.Operation // Through which operation place.Ahead has been counted down.
 
+	committing *commit // Or nil.
+
 	replaying bool   // Whether records come from the journal, and nobody knows what was stale then.
 	moved     bool   // Whether place moved since the last commit.
 	untold    bool   // Whether something of a log changed the mirror since the last commit that no record tells of.
@@ -134,6 +136,11 @@ func (r *Recorder) Synced() <-chan struct{} { return r.synced }
 // ctx ends it at once; what was not committed is replayed at the next start.
 func (r *Recorder) Run(ctx context.Context, in <-chan audit.Observation) error {
 	defer close(r.done)
+	ctx, cancel := context.WithCancel(ctx)
+	defer func() {
+		cancel()
+		_ = r.wait() // What it could not write is replayed at the next start.
+	}()
 	if err := r.begin(ctx); err != nil {
 		return err
 	}
@@ -160,7 +167,9 @@ func (r *Recorder) Run(ctx context.Context, in <-chan audit.Observation) error {
 		case <-checkpoints.C:
 			err = r.checkpoint(ctx)
 		case <-commits.C:
-			err = r.commit(ctx)
+			err = r.beginCommit(ctx)
+		case done := <-r.written():
+			err = r.wrote(done)
 		}
 		if err != nil {
 			return err

@@ -8,7 +8,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -251,33 +250,16 @@ func TestDiskRefusesTheMirror(t *testing.T) {
 	for i := range 500 {
 		s.show(hint(audit.OpCreated, "/r/"+time.Duration(i).String(), audit.Zxid(10+i), znode(audit.Zxid(10+i), 0, string(make([]byte, 4000)))))
 	}
-	var old syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &old); err != nil {
-		t.Fatal(err)
-	}
-	full := old
-	full.Cur = 64 << 10
-	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &full); err != nil {
-		t.Fatal(err)
-	}
-	var once sync.Once
-	restore := func() {
-		once.Do(func() {
-			if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &old); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	defer restore()
-
-	ctx, cancel := context.WithTimeout(t.Context(), commitRetry/2)
-	defer cancel()
-	if err := s.commit(ctx); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "file too large") {
-		t.Fatalf("commit() = %v on a full disk", err)
-	}
+	limit := limitFiles(t)
+	limit(64 << 10)
 	committed := make(chan error, 1)
 	go func() { committed <- s.commit(t.Context()) }()
-	restore()
+	select {
+	case err := <-committed:
+		t.Fatalf("commit() = %v on a full disk, want it to wait", err)
+	case <-time.After(commitRetry / 2):
+	}
+	limit(0)
 	if err := <-committed; err != nil {
 		t.Fatal(err)
 	}
@@ -289,6 +271,35 @@ func TestDiskRefusesTheMirror(t *testing.T) {
 	s.options()
 	if diff := cmp.Diff(live, dump(s)); diff != "" || len(live) != 501 {
 		t.Errorf("%d znodes (-live +durable):\n%.500s", len(live), diff)
+	}
+
+	s.Mirror = s.mirror
+	s.mirror.Put("/r/last", mirror.Entry{Content: &audit.Content{Data: strings.Repeat("x", 1<<20)}})
+	limit(64 << 10)
+	ctx, cancel := context.WithTimeout(t.Context(), commitRetry/2)
+	defer cancel()
+	if err := s.commit(ctx); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "file too large") {
+		t.Errorf("commit() = %v on a full disk until the end", err)
+	}
+	limit(0)
+}
+
+// limitFiles returns what limits the size of this process's files; zero gives
+// back what was allowed before.
+func limitFiles(t *testing.T) func(bytes uint64) {
+	t.Helper()
+	var old syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &old); err != nil {
+		t.Fatal(err)
+	}
+	return func(bytes uint64) {
+		limited := old
+		if bytes > 0 {
+			limited.Cur = bytes
+		}
+		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limited); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
