@@ -156,7 +156,8 @@ func TestTxns(t *testing.T) {
 		"in the place of a resync that did not end, which counted children already": {
 			[]audit.Observation{
 				gapTo(9, 20), found("/r", 20, rootAt(4)), txnlogMode,
-				logged(audit.OpCreated, "/r/n", 10), logged(audit.OpDeleted, "/r/n", 11), audit.Mark{Zxid: 20},
+				logged(audit.OpCreated, "/r/n", 10), logged(audit.OpDeleted, "/r/n", 11),
+				audit.Mark{Zxid: 20},
 			},
 			[]string{
 				"gap reconnect in (9,20]", logBegins, "created /r/n at 10 of 10 v0 a0 +new10 +cdrwa:world:anyone exact by txnlog",
