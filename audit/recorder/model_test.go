@@ -26,6 +26,7 @@ type server struct {
 	handed  audit.Zxid   // Everything through it was handed over.
 	changed int
 	log     history
+	single  bool // Whether no transaction is a multi.
 }
 
 func newServer(rng *rand.Rand) *server {
@@ -41,7 +42,11 @@ func (v *server) hint(op audit.Op, path string) {
 // change makes one random transaction, sometimes a multi.
 func (v *server) change() {
 	v.zxid++
-	for range 1 + v.rng.IntN(8)/7*3 {
+	operations := 1 + v.rng.IntN(8)/7*3
+	if v.single {
+		operations = 1
+	}
+	for range operations {
 		v.operate()
 	}
 }

@@ -92,7 +92,11 @@ func (r *Recorder) commit(ctx context.Context) error {
 	if err := r.beginCommit(ctx); err != nil {
 		return err
 	}
-	return r.wait()
+	if err := r.wait(); err != nil {
+		return err
+	}
+	r.untold = false
+	return nil
 }
 
 // persist writes the mirror. While the disk refuses, it waits.

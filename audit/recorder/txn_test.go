@@ -153,6 +153,17 @@ func TestTxns(t *testing.T) {
 				"deleted /r/n at 22 explicit by txnlog", "created /r/n at 23 of 23 v0 a0 +new23 +cdrwa:world:anyone exact by txnlog",
 			},
 		},
+		"in the place of a resync that did not end, which counted children already": {
+			[]audit.Observation{
+				gapTo(9, 20), found("/r", 20, rootAt(4)), txnlogMode,
+				logged(audit.OpCreated, "/r/n", 10), logged(audit.OpDeleted, "/r/n", 11),
+				audit.Mark{Zxid: 20},
+			},
+			[]string{
+				"gap reconnect in (9,20]", logBegins, "created /r/n at 10 of 10 v0 a0 +new10 +cdrwa:world:anyone exact by txnlog",
+				"deleted /r/n at 11 of 10 v0 -new10 -cdrwa:world:anyone explicit exact by txnlog", "resync  1 znodes at 20",
+			},
+		},
 		"then watches tell, some of it again": {
 			logging(
 				logged(audit.OpCreated, "/r/n", 10), logged(audit.OpDeleted, "/r/n", 12), audit.Mark{Zxid: 11}, audit.Mode{Name: audit.ModeRecursive},
@@ -166,6 +177,24 @@ func TestTxns(t *testing.T) {
 			},
 		},
 	})
+}
+
+// TestLearnedBeforeACheckpoint: what a log told of a recorded znode has no record
+// of its own, and a checkpoint keeps the log from telling it again.
+func TestLearnedBeforeACheckpoint(t *testing.T) {
+	s := synced(t)
+	s.show(between(9, 20, hint(audit.OpCreated, "/r/n", 0, nil)), txnlogMode, logged(audit.OpCreated, "/r/n", 12), audit.Mark{Zxid: 12})
+	if err := s.checkpoint(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.crash()
+	if err := s.begin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got := briefs(s.show(txnlogMode, leaving(1, logged(audit.OpDataChanged, "/r/n", 13))))
+	if diff := cmp.Diff([]string{"data_changed /r/n at 13 of 12 v1 -new12 +set13 exact by txnlog"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
 }
 
 // TestTxnMembers are those that brief leaves out.
