@@ -86,7 +86,9 @@ func TestMismatch(t *testing.T) {
 		t.Errorf("Mismatch() = %v", err)
 	}
 	end()
-	<-over
+	if err := <-over; !errors.Is(err, context.Canceled) {
+		t.Errorf("Run() = %v", err)
+	}
 	<-taken
 	neverTold(t, s, "/r/fake")
 }
