@@ -156,6 +156,10 @@ func logger() log.Logger {
 	return log.NewNopLogger()
 }
 
+func appliedOf(server *zktest.Server) *watch.Applied {
+	return watch.NewApplied(watch.Options{Servers: []string{server.Addr()}, Dial: new(net.Dialer).DialContext})
+}
+
 // start runs a source beside a server until the test ends or stop is called.
 func start(s *story, from audit.Zxid, server *zktest.Server, servers ...string) (source *Source, stop func()) {
 	s.t.Helper()

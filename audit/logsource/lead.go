@@ -25,19 +25,22 @@ const answerTimeout = 10 * time.Second
 // lead is one stretch in which the log is followed.
 type lead struct {
 	*run
-	tail  *tail
-	from  audit.Zxid // Where it began.
-	mute  bool       // Whether the last question had no answer.
-	grown time.Time  // When the log had something new.
-	back  time.Time  // Since when the ensemble has been behind what was recorded; zero while it is not.
-	quiet time.Time  // When the log did not have something that was applied; zero while it does.
-	undue time.Time  // Since when transactions of an ended epoch have waited; zero while none do.
+	tail *tail
+	from audit.Zxid // Where it began.
+
+	handed audit.Zxid // The last transaction that was handed over whole.
+
+	mute  bool      // Whether the last question had no answer.
+	grown time.Time // When the log had something new.
+	back  time.Time // Since when the ensemble has been behind what was recorded; zero while it is not.
+	quiet time.Time // When the log did not have something that was applied; zero while it does.
+	undue time.Time // Since when transactions of an ended epoch have waited; zero while none do.
 }
 
 // lead follows the log until something is in the way, and returns what.
 func (r *run) lead(ctx context.Context, t *tail) error {
 	level.Info(r.options.Logger).Log("msg", "following the transaction log", "dir", t.dir, "zxid", t.at, "verifying", t.ledger != nil && t.ledger.begun)
-	l := &lead{run: r, tail: t, from: t.at, grown: time.Now()}
+	l := &lead{run: r, tail: t, from: t.at, handed: t.at, grown: time.Now()}
 	r.applied, r.answered = 0, time.Now() // What was said of another history counts no more.
 	r.metrics.leading.Set(1)
 	l.report(nil)
@@ -161,12 +164,13 @@ func (l *lead) hand(ctx context.Context, txn *txnlog.Txn) error {
 		}
 		index++
 	}
+	l.handed = audit.Zxid(txn.Zxid)
 	return nil
 }
 
 // mark says how far everything was handed over.
 func (l *lead) mark(ctx context.Context) error {
-	at := l.tail.at
+	at := l.handed
 	if at == l.position() {
 		return nil
 	}
