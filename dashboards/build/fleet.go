@@ -72,7 +72,7 @@ func fleetTable() *panel {
 	},
 		column{name: "Namespace", label: "namespace"},
 		column{name: "Ensemble", label: "ensemble", expr: byEnsemble("count", "zookeeper_up"), links: []dataLink{toEnsemble("${__value.raw}")}},
-		column{name: "Verdict", expr: marginExpr, states: margins()},
+		column{name: "Verdict", width: 190, expr: marginExpr, states: margins()},
 		column{name: "Voters serving", expr: byEnsemble("max", "zookeeper_ensemble_voters_serving")},
 		column{name: "Voters", expr: byEnsemble("max", "zookeeper_ensemble_voters")},
 		column{

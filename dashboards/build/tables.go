@@ -7,6 +7,7 @@ type column struct {
 	expr       string
 	label      string // The label to show in the place of the value.
 	unit       string
+	width      int // In pixels; 0 for a share of the rest.
 	states     []shown
 	thresholds *thresholds
 	links      []dataLink
@@ -57,6 +58,9 @@ func (c column) override() override {
 	set := func(id string, value any) { o.Properties = append(o.Properties, property{id, value}) }
 	if c.unit != "" {
 		set("unit", c.unit)
+	}
+	if c.width > 0 {
+		set("custom.width", c.width)
 	}
 	if len(c.states) > 0 {
 		p := (&panel{FieldConfig: &fieldConfig{}}).maps(c.states...)
