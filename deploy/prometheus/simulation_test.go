@@ -93,7 +93,7 @@ func (s *simulated) show(id int, name, values string, labels ...string) *simulat
 
 func parse(text string) []*float64 {
 	var all []*float64
-	for _, field := range strings.Fields(text) {
+	for field := range strings.FieldsSeq(text) {
 		value, times, ok := strings.Cut(field, "*")
 		n := 1
 		if ok {

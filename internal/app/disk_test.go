@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -15,13 +16,13 @@ import (
 func TestDisks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hung := make(chan struct{})
-		questions := 0
+		var questions atomic.Int32
 		d := newDisks([]string{"/well", "/gone", "/hung"}, func(directory string) (space, error) {
 			switch directory {
 			case "/gone":
 				return space{available: 1}, errors.New("gone")
 			case "/hung":
-				questions++
+				questions.Add(1)
 				<-hung
 			}
 			return space{available: 3, size: 4}, nil
@@ -39,8 +40,8 @@ zkwarden_disk_size_bytes{directory="/well"} 4
 				t.Error(err)
 			}
 		}
-		if questions != 1 {
-			t.Errorf("a disk that hangs is asked %d times at once", questions)
+		if n := questions.Load(); n != 1 {
+			t.Errorf("a disk that hangs is asked %d times at once", n)
 		}
 		close(hung)
 		synctest.Wait()
