@@ -78,7 +78,7 @@ check-dashboards: ## parse the queries of the dashboards, and check their JSON a
 	dashboards/schema/check.sh
 
 pictures: ## draw the dashboards for docs/pictures, with Grafana's components in Chromium
-	@internal/tools/require.sh go npm chromium
+	@internal/tools/require.sh go npm chromium pngquant
 	dashboards/render/pictures.sh
 
 lint: ## run golangci-lint and shellcheck

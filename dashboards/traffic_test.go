@@ -30,6 +30,12 @@ func (l *lab) drive(ctx context.Context, t *testing.T, pause time.Duration) {
 	t.Helper()
 	conn := connect(t, l.ensemble.Addrs())
 	defer conn.Close()
+	var readers []*zk.Conn // One for each server.
+	for _, address := range l.ensemble.Addrs() {
+		reader := connect(t, []string{address})
+		defer reader.Close()
+		readers = append(readers, reader)
+	}
 	open := zk.WorldACL(zk.PermAll)
 	for _, path := range []string{"/orders", "/orders/config", "/orders/open", "/orders/workers"} {
 		if _, err := conn.Create(path, []byte("{}"), 0, open); err != nil && !errors.Is(err, zk.ErrNodeExists) {
@@ -41,9 +47,7 @@ func (l *lab) drive(ctx context.Context, t *testing.T, pause time.Duration) {
 		order := fmt.Sprintf("/orders/open/order-%05d", n)
 		_, _ = conn.Create(order, fmt.Appendf(nil, `{"order":%d}`, n), 0, open)
 		for range 1 + n/20%5 {
-			_, _, _, _ = conn.GetW("/orders/config")
-			_, _, _, _ = conn.ChildrenW("/orders/open")
-			_, _, _, _ = conn.ExistsW(order)
+			l.look(readers[n%len(readers)], order)
 		}
 		if n%4 == 0 {
 			_, _ = conn.Set("/orders/config", fmt.Appendf(nil, `{"limit":%d}`, n), -1)
@@ -61,6 +65,16 @@ func (l *lab) drive(ctx context.Context, t *testing.T, pause time.Duration) {
 		case <-time.After(pause):
 		}
 	}
+}
+
+// look reads, and leaves watches. A server that is down is not waited for.
+func (l *lab) look(conn *zk.Conn, order string) {
+	if conn.State() != zk.StateHasSession {
+		return
+	}
+	_, _, _, _ = conn.GetW("/orders/config")
+	_, _, _, _ = conn.ChildrenW("/orders/open")
+	_, _, _, _ = conn.ExistsW(order)
 }
 
 // visit is a worker that registers and leaves.

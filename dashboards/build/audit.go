@@ -151,12 +151,11 @@ func gapSeries() *panel {
 func gapRecords() *panel {
 	return records(about{
 		title: "Gap records", description: "From where to where nobody can say what changed, and why.", unit: "string", noValue: noRecords, runbook: "ZkwardenAuditGap",
-	}, gaps+" | keep reason, zxid_after, zxid_until, count, ensemble, recorder",
+	}, gaps+" | keep reason, zxid_after, zxid_until, count, recorder",
 		field{key: "reason", name: "Reason"},
 		field{key: "zxid_after", name: "After"},
 		field{key: "zxid_until", name: "Until"},
 		field{key: "count", name: "Count"},
-		field{key: "ensemble", name: "Ensemble"},
 		field{key: "recorder", name: "Recorder"},
 	)
 }

@@ -44,7 +44,8 @@ type seriesCustom struct {
 	LineWidth         int             `json:"lineWidth"`
 	FillOpacity       int             `json:"fillOpacity"`
 	ShowPoints        string          `json:"showPoints"`
-	AxisSoftMax       float64         `json:"axisSoftMax,omitempty"` // Keeps a scale of counts that are 0 small.
+	PointSize         int             `json:"pointSize"`
+	AxisSoftMax       float64         `json:"axisSoftMax,omitempty"`
 	Stacking          stacking        `json:"stacking"`
 	ThresholdsStyle   thresholdsStyle `json:"thresholdsStyle"`
 }

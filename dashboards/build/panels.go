@@ -1,6 +1,9 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // The datasources are variables, so that a dashboard works wherever it is
 // imported.
@@ -84,7 +87,7 @@ func series(a about, queries ...query) *panel {
 	}
 	p.FieldConfig.Defaults.Min = new(0.0)
 	p.FieldConfig.Defaults.Custom = &seriesCustom{
-		DrawStyle: "line", LineInterpolation: "linear", LineWidth: 1, FillOpacity: 0, ShowPoints: "auto",
+		DrawStyle: "line", LineInterpolation: "linear", LineWidth: 1, FillOpacity: 0, ShowPoints: "auto", PointSize: 5, AxisSoftMax: softMax(a.unit),
 		Stacking: stacking{"none", "A"}, ThresholdsStyle: thresholdsStyle{"off"},
 	}
 	p.Options = seriesOptions{
@@ -94,10 +97,18 @@ func series(a about, queries ...query) *panel {
 	return p
 }
 
+// softMax keeps the scale small where a count is 0 all the time.
+func softMax(unit string) float64 {
+	if slices.Contains([]string{"none", "short", "ops", "reqps", "pps"}, unit) {
+		return 1
+	}
+	return 0
+}
+
 // bars stacks the series of a panel as bars, for counts of events.
 func (p *panel) bars() *panel {
 	custom := p.FieldConfig.Defaults.Custom.(*seriesCustom)
-	custom.DrawStyle, custom.FillOpacity, custom.Stacking.Mode, custom.AxisSoftMax = "bars", 80, "normal", 1
+	custom.DrawStyle, custom.FillOpacity, custom.Stacking.Mode = "bars", 80, "normal"
 	return p
 }
 

@@ -152,7 +152,7 @@ func costSeries() []*panel {
 			title: "Memory", description: "Resident memory of each zkwarden.", unit: "bytes", noValue: "the operating system doesn't tell",
 		}, query{`max by (instance) (process_resident_memory_bytes{` + ofInstance + `} and on (instance, job) zkwarden_build_info)`, "{{instance}}"}),
 		series(about{
-			title: "CPU", description: "Cores that each zkwarden keeps busy.", unit: "none", noValue: "the operating system doesn't tell",
+			title: "CPU", description: "Share of one core that each zkwarden keeps busy.", unit: "percentunit", noValue: "the operating system doesn't tell",
 		}, query{`sum by (instance) (` + rate("process_cpu_seconds_total", ofInstance) + ` and on (instance, job) zkwarden_build_info)`, "{{instance}}"}),
 		series(about{
 			title: "Goroutines and descriptors", description: "What grows for ever when something leaks.", unit: "short", noValue: noSidecar,

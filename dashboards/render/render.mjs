@@ -41,7 +41,8 @@ try {
       '--disable-component-update', '--disable-sync', '--hide-scrollbars', '--allow-file-access-from-files',
       `--user-data-dir=${join(work, 'profile-' + file)}`, `--window-size=1352,${rows * 34 + 56}`, '--virtual-time-budget=8000',
       `--screenshot=${join(pictures, file.replace('.json', '.png'))}`, `file://${page}`,
-    ], {stdio: ['ignore', 'ignore', process.env.RENDER_LOG ? 'inherit' : 'ignore'], timeout: 120_000});
+    ], {stdio: 'ignore', timeout: 120_000});
+    execFileSync('pngquant', ['--force', '--ext=.png', '--strip', '128', join(pictures, file.replace('.json', '.png'))]);
   }
 } finally {
   rmSync(work, {recursive: true, force: true});
