@@ -301,6 +301,9 @@ func TestShownWithinAGap(t *testing.T) {
 	w.zxid = shown.Zxid + 1
 	delete(w.hidden, "/r/x")
 	set := w.change(audit.OpDataChanged, "/r/x")
+	hint := recordOf(set) // Its notification came, and the connection was lost before the answer.
+	hint.Czxid, hint.ID, hint.Version, hint.After, hint.Exact = 0, "hint", nil, nil, new(false)
+	w.record(hint)
 	w.record(audit.Event{Kind: audit.KindGap, ZxidAfter: new(birth.Zxid), ZxidUntil: new(w.zxid), Reason: audit.GapReconnect})
 	w.record(audit.Event{Kind: audit.KindControl, Control: audit.ControlResync, Zxid: w.zxid})
 	w.record(audit.Event{Kind: audit.KindCheckpoint, Zxid: w.zxid, ACLZxid: birth.Zxid, Unreadable: new(uint64(1))})

@@ -34,6 +34,8 @@ type match struct {
 	of       map[uint64]int // The change that a record speaks of, by seq.
 	foul     []error
 
+	nameless map[int]uint64 // By change, the seq of the record that speaks of it without knowing the incarnation.
+
 	hidden map[string][]audit.Zxid // When a path's znode refused the auditor, in commit order.
 	veiled map[incarnation]bool    // Those that did so at any time.
 }
@@ -42,7 +44,7 @@ func newMatch(records []audit.Event, truth Truth) *match {
 	m := &match{
 		truth: truth, records: records, index: map[key][]int{},
 		accounts: make([]account, len(truth.Changes)), of: map[uint64]int{},
-		hidden: map[string][]audit.Zxid{}, veiled: map[incarnation]bool{},
+		nameless: map[int]uint64{}, hidden: map[string][]audit.Zxid{}, veiled: map[incarnation]bool{},
 	}
 	for i, c := range truth.Changes {
 		k := key{c.Path, c.Op}
@@ -77,6 +79,11 @@ func (m *match) matchAll() {
 		}
 		m.accounts[i] = recorded
 		m.of[e.Seq] = i
+		delete(m.of, m.nameless[i]) // A balance counts the change once.
+		delete(m.nameless, i)
+		if e.Czxid == 0 {
+			m.nameless[i] = e.Seq
+		}
 	}
 	for _, e := range changes {
 		m.collapse(e)
@@ -138,10 +145,13 @@ func (m *match) find(e audit.Event) (found int, ok bool) {
 		}
 		found, ok = i, true
 	}
-	if !ok && e.Op == audit.OpDeleted && e.Zxid == 0 {
+	switch {
+	case ok || e.Zxid != 0:
+		return found, ok
+	case e.Op == audit.OpDeleted:
 		return m.findHiddenDeath(e, candidates[:from])
 	}
-	return found, ok
+	return m.findNameless(e, candidates[from:])
 }
 
 // id is what every record has that knows the change's incarnation and counter.
@@ -158,6 +168,21 @@ func (m *match) id(c Change) string {
 func (m *match) findHiddenDeath(e audit.Event, candidates []int) (int, bool) {
 	for _, i := range candidates {
 		if c := m.truth.Changes[i]; c.Hidden && c.Czxid == e.Czxid && m.accounts[i] != recorded {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// findNameless returns a change that a notification told of already, when the
+// znode's ACL had hidden which incarnation it was and nothing could be read. What
+// a later look finds of that incarnation tells of the change once more.
+func (m *match) findNameless(e audit.Event, candidates []int) (int, bool) {
+	_, until := bracket(e)
+	n := counterOf(e)
+	for _, i := range candidates {
+		c := m.truth.Changes[i]
+		if c.Zxid <= until && e.Czxid != 0 && c.Czxid == e.Czxid && n != nil && *n == c.Counter && m.nameless[i] != 0 && m.veiled[c.incarnation()] {
 			return i, true
 		}
 	}
