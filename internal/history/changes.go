@@ -84,7 +84,7 @@ func (r *replay) forget() {
 // join is called before each transaction: it finds holes in the logs, and a
 // snapshot where something is not known.
 func (r *replay) join(ctx context.Context, next uint64) error {
-	hole := r.last != 0 && !follows(r.last, next)
+	hole := r.last != 0 && (!follows(r.last, next) || r.h.skips(r.last, next))
 	switch {
 	case hole:
 		r.h.hole(r.last, next)
