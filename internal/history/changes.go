@@ -153,6 +153,10 @@ func (r *replay) operate(txn *txnlog.Txn, op txnlog.Op, path string) {
 		node = &incarnation{}
 		r.known[path] = node
 	}
+	if node.contradicts(op) {
+		r.h.note("%s has been changed unseen before %s: transactions are missing in the logs", path, audit.Zxid(txn.Zxid))
+		*node = incarnation{}
+	}
 	r.change = Change{Event: audit.Event{
 		Schema: audit.Schema, Kind: audit.KindChange, Ensemble: r.o.Ensemble, Source: audit.OriginTxnlog,
 		Time: audit.AtUnixMilli(txn.Time), Zxid: audit.Zxid(txn.Zxid), Path: path, Exact: new(true),

@@ -10,6 +10,7 @@ import (
 	"github.com/go-zookeeper/zk"
 
 	"zkwarden/audit"
+	"zkwarden/audit/policy"
 	"zkwarden/audit/txnlog"
 	"zkwarden/internal/zktest"
 )
@@ -33,14 +34,15 @@ func TestPhantom(t *testing.T) {
 					do(t, "restart a server", server.Restart(ctx))
 				}
 				if awaitLeader(ctx, t, others...); epoch == 0 {
-					create(t, others[0], "/missed")
+					write(t, others[0], "/missed", "missed")
 				}
 			}
 			do(t, "restart the deposed leader", leader.Restart(ctx))
 			do(t, "wait for the ensemble", e.WaitServing(ctx))
-			create(t, leader, "/after")
+			write(t, leader, "/after", "after")
 			leader.Kill()
-			doubted(t, open(t, leader.DataDir(), leader.TxnLogDir()), last)
+			doubted(t, open(t, leader.DataDir(), leader.TxnLogDir()), last, `data_changed /kept v2 a0 "missed" "after"`)
+			doubted(t, open(t, leader.TxnLogDir()), last, `data_changed /kept v2 - "after" by  older`)
 		})
 	}
 }
@@ -52,6 +54,8 @@ func phantom(ctx context.Context, t *testing.T, e *zktest.Ensemble) (leader *zkt
 	leader, err := e.Leader(ctx)
 	do(t, "find the leader", err)
 	conn, _ := connect(t, leader)
+	_, err = conn.Create("/kept", []byte("before"), 0, zk.WorldACL(zk.PermAll))
+	do(t, "create /kept", err)
 	for _, server := range e.Servers() {
 		if server != leader {
 			server.Kill()
@@ -76,12 +80,15 @@ func phantom(ctx context.Context, t *testing.T, e *zktest.Ensemble) (leader *zkt
 	}
 }
 
-func create(t *testing.T, server *zktest.Server, path string) {
+// write creates a znode and changes another one.
+func write(t *testing.T, server *zktest.Server, path, data string) {
 	t.Helper()
 	conn, _ := connect(t, server)
 	defer conn.Close()
 	_, err := conn.Create(path, nil, 0, zk.WorldACL(zk.PermAll))
 	do(t, "create "+path, err)
+	_, err = conn.Set("/kept", []byte(data), -1)
+	do(t, "set /kept", err)
 }
 
 // awaitLeader waits until one of the servers leads and another one follows.
@@ -105,21 +112,29 @@ func awaitLeader(ctx context.Context, t *testing.T, servers ...*zktest.Server) {
 }
 
 // doubted holds the listing to the phantom, the doubt and what came after, in
-// this order.
-func doubted(t *testing.T, h *opened, last audit.Zxid) {
+// this order. What came after tells nothing of before that has changed unseen.
+func doubted(t *testing.T, h *opened, last audit.Zxid, kept string) {
 	t.Helper()
 	var story []string
 	h.Note = func(text string) { story = append(story, text) }
-	for c, err := range h.Changes(t.Context(), ChangesOptions{}) {
+	p, rule := policy.Unlimited(policy.LevelData, nil)
+	for c, err := range h.Changes(t.Context(), ChangesOptions{Contents: true}) {
 		do(t, "read the logs", err)
-		story = append(story, string(c.Op)+" "+c.Path)
+		c.Describe(p, rule)
+		story = append(story, line(c, nil))
 	}
-	ghost, after := slices.Index(story, "created /ghost"), slices.Index(story, "created /after")
-	if ghost < 0 || after < ghost || slices.Contains(story, "created /missed") {
+	begins := func(part string) int {
+		return slices.IndexFunc(story, func(line string) bool { return strings.HasPrefix(line, part) })
+	}
+	ghost, after := begins("created /ghost"), begins("created /after")
+	if ghost < 0 || after < ghost || begins("created /missed") >= 0 {
 		t.Fatalf("this is no test of a phantom that stays: %q", story)
 	}
 	doubt := "the last transactions before, up to " + last.String() + ", may never have been committed"
 	if !strings.Contains(strings.Join(story[ghost:after], "\n"), doubt) {
 		t.Errorf("nothing between the phantom and what came after says %q: %q", doubt, story)
+	}
+	if begins(kept) < after {
+		t.Errorf("no change is %q: %q", kept, story)
 	}
 }

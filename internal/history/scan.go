@@ -86,16 +86,13 @@ func first(zxid uint64) bool {
 	return audit.Zxid(zxid).Epoch() <= 1 && audit.Zxid(zxid).Counter() == 1
 }
 
-// skips tells whether a snapshot shows that transactions lie between two zxids
-// that could follow each other: it was begun behind one of them. The server was
-// brought up to date by it, and has logged none of them.
+// skips tells whether a snapshot lies between two zxids that could follow each
+// other. A server writes one when it was brought up to date by it, and logs none
+// of what came with it. Where that was in a new epoch before its first
+// transaction, it is named after none.
 func (h *History) skips(before, next uint64) bool {
-	if audit.Zxid(before).Epoch() == audit.Zxid(next).Epoch() {
-		return false
-	}
-	return slices.ContainsFunc(h.Snapshots, func(s txnlog.File) bool {
-		return s.Zxid > before && s.Zxid < next && audit.Zxid(s.Zxid).Counter() != 0
-	})
+	return audit.Zxid(before).Epoch() != audit.Zxid(next).Epoch() &&
+		slices.ContainsFunc(h.Snapshots, func(s txnlog.File) bool { return s.Zxid > before && s.Zxid < next })
 }
 
 // jump notes that an epoch in between has no transaction. There are such:
