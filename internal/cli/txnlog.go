@@ -256,7 +256,10 @@ func ParseMoment(text string, now time.Time) (history.Moment, error) {
 		return history.Moment{Zxid: zxid}, nil
 	}
 	at, err := ParseWhen(text, now)
-	return history.Moment{Time: at}, err
+	if err != nil {
+		return history.Moment{}, fmt.Errorf("%w; or a zxid, like 0x10000002a", err)
+	}
+	return history.Moment{Time: at}, nil
 }
 
 // ParseMoments parses A..B.

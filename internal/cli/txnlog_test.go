@@ -438,6 +438,10 @@ func TestParseMoments(t *testing.T) {
 			t.Errorf("ParseMoments(%q) = %v", text, got)
 		}
 	}
+	// A zxid as servers print it lacks the 0x; which is missing has to be said.
+	if _, err := ParseMoment("10000002a", now); err == nil || !strings.Contains(err.Error(), "or a zxid, like 0x10000002a") {
+		t.Errorf("ParseMoment returned %v", err)
+	}
 }
 
 // TestTxnlogProgress shows a bar, not before a run is long and not too often.

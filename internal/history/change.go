@@ -50,6 +50,19 @@ type incarnation struct {
 	content    content
 }
 
+// contradicts tells whether an operation counts a change of data or ACL that is
+// not the next one of what is known: that is another incarnation, or has
+// changed.
+func (n *incarnation) contradicts(op txnlog.Op) bool {
+	switch op.Type {
+	case txnlog.TypeSetData:
+		return n.versioned && op.Version != n.version+1
+	case txnlog.TypeSetACL:
+		return n.aversioned && op.Version != n.aversion+1
+	}
+	return false
+}
+
 // content is what is known of data and ACL.
 type content struct {
 	hasData bool

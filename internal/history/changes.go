@@ -84,7 +84,7 @@ func (r *replay) forget() {
 // join is called before each transaction: it finds holes in the logs, and a
 // snapshot where something is not known.
 func (r *replay) join(ctx context.Context, next uint64) error {
-	hole := r.last != 0 && !follows(r.last, next)
+	hole := r.last != 0 && (!follows(r.last, next) || r.h.skips(r.last, next))
 	switch {
 	case hole:
 		r.h.hole(r.last, next)
@@ -152,6 +152,10 @@ func (r *replay) operate(txn *txnlog.Txn, op txnlog.Op, path string) {
 	if node == nil {
 		node = &incarnation{}
 		r.known[path] = node
+	}
+	if node.contradicts(op) {
+		r.h.note("%s has been changed unseen before %s: transactions are missing in the logs", path, audit.Zxid(txn.Zxid))
+		*node = incarnation{}
 	}
 	r.change = Change{Event: audit.Event{
 		Schema: audit.Schema, Kind: audit.KindChange, Ensemble: r.o.Ensemble, Source: audit.OriginTxnlog,

@@ -69,7 +69,7 @@ func TestDoubts(t *testing.T) {
 		"a quorum":             {[]uint64{0x100000001, 0x100000002, 0x200000001, 0x200000002}, "before it is committed", "logs have"},
 		"a hole":               {[]uint64{0x100000001, 0x100000003}, hole + " 0x100000001 and 0x100000003", phantom},
 		"the end of an epoch":  {[]uint64{0x100000001, 0x100000002, 0x200000002}, "up to 0x100000002, " + phantom, "no transaction of the epochs"},
-		"an epoch for nothing": {[]uint64{0x100000001, 0x300000001}, "no transaction of the epochs between 0x100000001 and 0x300000001", hole},
+		"an epoch for nothing": {[]uint64{0x100000001, 0x300000001}, "no transaction of the epochs between 0x100000001 and 0x300000001: either there was none, or they are missing, and then the last transactions before, up to 0x100000001, " + phantom, hole},
 		"in the middle":        {[]uint64{0x100000005, 0x100000006}, "the logs begin with 0x100000005", hole},
 		"a later epoch":        {[]uint64{0x500000001, 0x500000002}, "the logs begin with 0x500000001", hole},
 	} {
@@ -100,6 +100,40 @@ func TestDoubts(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestSkipped finds what was never logged where the zxids alone don't tell: a
+// snapshot is behind a transaction that is not in the logs.
+func TestSkipped(t *testing.T) {
+	for snapshot, want := range map[string]bool{
+		"200000007": true, "100000003": true, // Of an epoch that was left out, or its end.
+		"200000000": true, "300000000": true, // Before the first transaction of one.
+		"100000002": false, "300000001": false,
+	} {
+		t.Run(snapshot, func(t *testing.T) {
+			dir := t.TempDir()
+			writeLog(t, dir, entry{zxid: 0x100000001}, entry{zxid: 0x100000002}, entry{zxid: 0x300000001})
+			do(t, "write a snapshot", os.WriteFile(filepath.Join(dir, "snapshot."+snapshot), nil, 0o600))
+			h := open(t, dir)
+			h.SkipDamaged = true
+			_, err := h.told(t.Context(), ChangesOptions{}, nil)
+			do(t, "read the logs", err)
+			if !h.noted("up to 0x100000002, may never have been committed") || h.noted("nothing between 0x100000002 and 0x300000001") != want {
+				t.Errorf("notes %q", h.notes)
+			}
+			for _, at := range []uint64{0x200000003, 0x300000001} {
+				h := open(t, dir)
+				h.SkipDamaged = true
+				_, err := h.Tree(t.Context(), Moment{Zxid: at}, nil)
+				if got := err != nil && strings.Contains(err.Error(), "nothing between 0x100000002 and 0x300000001"); got != want {
+					t.Errorf("tree at %#x: %v", at, err)
+				}
+				if err == nil && !h.noted("no transaction of the epochs between") {
+					t.Errorf("tree at %#x: notes %q", at, h.notes)
+				}
+			}
+		})
+	}
 }
 
 // TestTimes finds the transaction that a time means.

@@ -106,31 +106,36 @@ func (o *opened) told(ctx context.Context, options ChangesOptions, sessions map[
 			return lines, err
 		}
 		c.Describe(p, rule)
-		line := fmt.Sprintf("%s %s", c.Op, c.Path)
-		if c.Version != nil {
-			line += fmt.Sprintf(" v%d", *c.Version)
-		}
-		if c.Aversion != nil {
-			line += fmt.Sprintf(" a%d", *c.Aversion)
-		}
-		for _, content := range []*audit.Content{c.Before, c.After} {
-			line += " " + shown(content)
-		}
-		if c.Cause != "" {
-			line += " " + string(c.Cause)
-		}
-		if c.EphemeralOwner != 0 {
-			line += " of " + sessions[int64(c.EphemeralOwner)]
-		}
-		if c.Actor != nil {
-			line += " by " + sessions[int64(c.Actor.Session)]
-		}
-		if c.Czxid == 0 && c.Path != "/" && c.Path != "/zookeeper/config" {
-			line += " older"
-		}
-		lines = append(lines, line)
+		lines = append(lines, line(c, sessions))
 	}
 	return lines, nil
+}
+
+// line tells a change that has been described.
+func line(c *Change, sessions map[int64]string) string {
+	text := fmt.Sprintf("%s %s", c.Op, c.Path)
+	if c.Version != nil {
+		text += fmt.Sprintf(" v%d", *c.Version)
+	}
+	if c.Aversion != nil {
+		text += fmt.Sprintf(" a%d", *c.Aversion)
+	}
+	for _, content := range []*audit.Content{c.Before, c.After} {
+		text += " " + shown(content)
+	}
+	if c.Cause != "" {
+		text += " " + string(c.Cause)
+	}
+	if c.EphemeralOwner != 0 {
+		text += " of " + sessions[int64(c.EphemeralOwner)]
+	}
+	if c.Actor != nil {
+		text += " by " + sessions[int64(c.Actor.Session)]
+	}
+	if c.Czxid == 0 && c.Path != "/" && c.Path != "/zookeeper/config" {
+		text += " older"
+	}
+	return text
 }
 
 func shown(c *audit.Content) string {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 
 	"zkwarden/audit"
 	"zkwarden/audit/txnlog"
@@ -85,12 +86,21 @@ func first(zxid uint64) bool {
 	return audit.Zxid(zxid).Epoch() <= 1 && audit.Zxid(zxid).Counter() == 1
 }
 
+// skips tells whether a snapshot lies between two zxids that could follow each
+// other. A server writes one when it was brought up to date by it, and logs none
+// of what came with it. Where that was in a new epoch before its first
+// transaction, it is named after none.
+func (h *History) skips(before, next uint64) bool {
+	return audit.Zxid(before).Epoch() != audit.Zxid(next).Epoch() &&
+		slices.ContainsFunc(h.Snapshots, func(s txnlog.File) bool { return s.Zxid > before && s.Zxid < next })
+}
+
 // jump notes that an epoch in between has no transaction. There are such:
 // elections that were followed by another one.
 func (h *History) jump(before, next uint64) {
 	a, b := audit.Zxid(before), audit.Zxid(next)
 	if a.Epoch()+1 < b.Epoch() && before != 0 {
-		h.note("the logs have no transaction of the epochs between %s and %s: either there was none, or files are missing", a, b)
+		h.note("the logs have no transaction of the epochs between %s and %s: either there was none, or they are missing, and then the last transactions before, up to %s, may never have been committed", a, b, a)
 	}
 }
 

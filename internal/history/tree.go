@@ -113,14 +113,14 @@ func (h *History) advance(ctx context.Context, tree *txnlog.Tree, from, to uint6
 		if txn.Zxid <= from {
 			continue
 		}
-		if last == 0 && !first(txn.Zxid) || last != 0 && !follows(last, txn.Zxid) {
+		if last == 0 && !first(txn.Zxid) || last != 0 && (!follows(last, txn.Zxid) || h.skips(last, txn.Zxid)) {
 			return fmt.Errorf("the logs have nothing between %s and %s", audit.Zxid(last), audit.Zxid(txn.Zxid))
 		}
+		h.jump(last, txn.Zxid)
 		if txn.Zxid > to {
 			last, behind = to, true
 			break
 		}
-		h.jump(last, txn.Zxid)
 		last = txn.Zxid
 		tree.Apply(txn)
 		if txn.HasDigest && txn.Digest.Version == txnlog.DigestVersion {
