@@ -24,8 +24,8 @@ const (
 	patience       = time.Minute
 )
 
-// lab is a real ensemble, a zkwarden beside each server and one that audits,
-// and a Prometheus that scrapes them.
+// lab is a real ensemble, a zkwarden beside each server, of which one follows
+// its transaction log, one that audits from outside, and a Prometheus that scrapes them.
 type lab struct {
 	ensemble   *zktest.Ensemble
 	prometheus string        // URL.
@@ -56,9 +56,17 @@ func startLab(t *testing.T) *lab {
 		plain = append(plain, fmt.Sprintf("--ensemble.member=%d=%s", s.ID(), s.Addr()))
 		secure = append(secure, fmt.Sprintf("--ensemble.member=%d=%s", s.ID(), s.SecureAddr()))
 	}
+	followers, err := l.ensemble.Followers(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	sidecars := map[string]string{}
 	for _, s := range l.ensemble.Servers() {
-		args := append([]string{"--zookeeper.address=" + s.Addr(), "--collector.cons", "--collector.slow-interval=2s"}, plain...)
+		args := append([]string{"--zookeeper.address=" + s.Addr(), "--collector.cons", "--collector.slow-interval=2s", "--collector.disk=" + s.DataDir()}, plain...)
+		if s == followers[1] { // Its sidecar audits, too, from its transaction log.
+			args = append(args, "--ensemble.name=orders", "--audit.path=/orders", "--audit.dir="+filepath.Join(dir, "beside"),
+				"--audit.txnlog-dir="+s.TxnLogDir(), "--audit.checkpoint-interval=5s")
+		}
 		if s.Observer() {
 			args = append([]string{
 				"--zookeeper.address=" + s.SecureAddr(), "--zookeeper.tls", "--zookeeper.tls-ca-file=" + certs.CA,
@@ -74,10 +82,6 @@ func startLab(t *testing.T) *lab {
 	t.Cleanup(func() { out.Close() })
 	sink := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
 	t.Cleanup(sink.Close)
-	followers, err := l.ensemble.Followers(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
 	if l.audited, err = zktest.NewProxy(followers[0].Addr()); err != nil {
 		t.Fatal(err)
 	}
