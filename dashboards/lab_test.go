@@ -29,7 +29,7 @@ const (
 type lab struct {
 	ensemble   *zktest.Ensemble
 	prometheus string        // URL.
-	records    string        // File with what the auditor printed.
+	records    string        // File with what both auditors printed.
 	audited    *zktest.Proxy // Between the auditor and a follower.
 	begin      time.Time
 }
@@ -60,11 +60,18 @@ func startLab(t *testing.T) *lab {
 	if err != nil {
 		t.Fatal(err)
 	}
+	out, err := os.Create(l.records)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { out.Close() })
 	sidecars := map[string]string{}
 	for _, s := range l.ensemble.Servers() {
 		args := append([]string{"--zookeeper.address=" + s.Addr(), "--collector.cons", "--collector.slow-interval=2s", "--collector.disk=" + s.DataDir()}, plain...)
+		var stdout io.Writer
 		if s == followers[1] { // Its sidecar audits, too, from its transaction log.
-			args = append(args, "--ensemble.name=orders", "--audit.path=/orders", "--audit.dir="+filepath.Join(dir, "beside"),
+			stdout = out
+			args = append(args, "--ensemble.name=orders", "--audit.path=/orders/open", "--audit.path=/orders/config", "--audit.dir="+filepath.Join(dir, "beside"),
 				"--audit.txnlog-dir="+s.TxnLogDir(), "--audit.checkpoint-interval=5s")
 		}
 		if s.Observer() {
@@ -73,13 +80,8 @@ func startLab(t *testing.T) *lab {
 				"--zookeeper.tls-cert-file=" + certs.ClientCert, "--zookeeper.tls-key-file=" + certs.ClientKey,
 			}, secure...)
 		}
-		sidecars[fmt.Sprintf("zk-%d", s.ID())] = startZkwarden(t, binary, nil, args...)
+		sidecars[fmt.Sprintf("zk-%d", s.ID())] = startZkwarden(t, binary, stdout, args...)
 	}
-	out, err := os.Create(l.records)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { out.Close() })
 	sink := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
 	t.Cleanup(sink.Close)
 	if l.audited, err = zktest.NewProxy(followers[0].Addr()); err != nil {
@@ -87,7 +89,7 @@ func startLab(t *testing.T) *lab {
 	}
 	t.Cleanup(func() { l.audited.Close() })
 	auditor := startZkwarden(t, binary, out, "--zookeeper.address="+l.audited.Addr(), "--ensemble.name=orders",
-		"--audit.path=/orders", "--audit.dir="+filepath.Join(dir, "audit"), "--audit.sweep-interval=2s", "--audit.checkpoint-interval=5s",
+		"--audit.path=/orders/workers", "--audit.dir="+filepath.Join(dir, "audit"), "--audit.sweep-interval=2s", "--audit.checkpoint-interval=5s",
 		"--sink.webhook.url="+sink.URL)
 	l.prometheus = startPrometheus(t, dir, sidecars, auditor)
 	l.begin = time.Now()

@@ -191,7 +191,7 @@ func witnesses() *panel {
 		noValue:     noAuditor, runbook: "ZkwardenJournalRewound",
 	},
 		column{name: "Instance", label: "instance", expr: each("zkwarden_journal_head_seq") + " * 0 + 1"},
-		column{name: "Chain", label: "chain", expr: `max by (instance, chain) (zkwarden_journal_chain_info{` + ofInstance + `})`},
+		column{name: "Chain", label: "chain", width: 300, expr: `max by (instance, chain) (zkwarden_journal_chain_info{` + ofInstance + `})`},
 		column{name: "Sequence", expr: each("zkwarden_journal_head_seq")},
 		column{name: "Check", expr: each("zkwarden_journal_head_check")},
 		column{name: "Oldest record", expr: each("zkwarden_journal_first_seq")},
