@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -17,8 +18,8 @@ import (
 )
 
 // block finds the shell commands of a page, and the comment before them that
-// says whether they are run here.
-var block = regexp.MustCompile("(?m)(?:^<!-- (.*) -->\n)?^```sh\n((?s:.*?))^```$")
+// says whether they are run here. A console has what they print, too.
+var block = regexp.MustCompile("(?m)(?:^<!-- (.*) -->\n)?^ *```(sh|console)\n((?s:.*?))^ *```$")
 
 // commands are one block of a page. They are run to their end, or beside the others
 // until the page is done, or not run for a reason.
@@ -29,7 +30,13 @@ type commands struct {
 
 func commandsOf(page string) (all []commands, err error) {
 	for _, found := range block.FindAllStringSubmatch(page, -1) {
-		comment, c := found[1], commands{text: found[2]}
+		comment, c := found[1], commands{text: found[3]}
+		if found[2] == "console" {
+			c.text = ""
+			for _, typed := range regexp.MustCompile(`(?m)^\$ (.*)$`).FindAllStringSubmatch(found[3], -1) {
+				c.text += typed[1] + "\n"
+			}
+		}
 		switch reason, skipped := strings.CutPrefix(comment, "not run: "); {
 		case skipped && len(reason) > 10:
 			c.reason = reason
@@ -43,25 +50,63 @@ func commandsOf(page string) (all []commands, err error) {
 	return all, nil
 }
 
-// Every command of these pages is run against a real server, in their order,
-// or says why it is not.
+// Every command of the docs is run against a real server, in the order of its
+// page, or says why it is not.
 func TestDocsCommands(t *testing.T) {
-	for _, name := range []string{"getting-started", "deploy", "security", "troubleshooting"} {
-		t.Run(name, func(t *testing.T) {
-			page, err := os.ReadFile("docs/" + name + ".md")
-			if err != nil {
-				t.Fatal(err)
-			}
-			all, err := commandsOf(string(page))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(all) == 0 {
-				t.Error("the page has no commands that this test finds")
-			}
-			runAll(t, all)
-		})
+	pages, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
 	}
+	ran := 0
+	for _, path := range append(pages, "README.md") {
+		page, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, err := commandsOf(string(page))
+		if err != nil {
+			t.Errorf("%s: %v", path, err)
+			continue
+		}
+		if !slices.ContainsFunc(all, func(c commands) bool { return c.reason == "" }) {
+			continue
+		}
+		ran++
+		t.Run(filepath.Base(path), func(t *testing.T) { runAll(t, all) })
+	}
+	if ran < 8 {
+		t.Errorf("commands of %d pages were run, fewer than there are", ran)
+	}
+}
+
+// Runbooks name hosts, pods and records of the moment. Their commands of zkwarden are
+// run with those of the test; the tests of deploy/prometheus hold all to the help.
+func TestRunbookCommands(t *testing.T) {
+	pages, err := filepath.Glob("docs/runbooks/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := map[string]bool{}
+	for _, path := range pages {
+		page, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range regexp.MustCompile(`(?m)^ *(zkwarden [a-z].*)$`).FindAllString(string(page), -1) {
+			line = strings.NewReplacer("HOST:", "127.0.0.1:", "A..B", "1..2").Replace(strings.TrimSpace(line))
+			if !strings.Contains(line, "SEQ:CHECK") && !strings.Contains(line, "/PATH") {
+				lines[line] = true
+			}
+		}
+	}
+	var all []commands
+	for _, line := range slices.Sorted(maps.Keys(lines)) {
+		all = append(all, commands{text: line})
+	}
+	if len(all) < 8 {
+		t.Errorf("only %d commands were found: %v", len(all), all)
+	}
+	runAll(t, all)
 }
 
 func runAll(t *testing.T, all []commands) {
@@ -96,7 +141,8 @@ func newShell(t *testing.T) *shell {
 	t.Helper()
 	server := zktest.Start(t, zktest.Options{}).Server(1)
 	s := &shell{dir: t.TempDir(), server: server.Addr(), listen: freeAddress(t)}
-	s.names = strings.NewReplacer("127.0.0.1:2181", s.server, "127.0.0.1:9141", s.listen, "/var/lib/zkwarden", filepath.Join(s.dir, "trail"))
+	s.names = strings.NewReplacer("127.0.0.1:2181", s.server, "127.0.0.1:9141", s.listen, "/var/lib/zkwarden", filepath.Join(s.dir, "trail"),
+		"/var/lib/zookeeper", server.DataDir()+" "+server.TxnLogDir(), "/var/lib/grafana", filepath.Join(s.dir, "grafana"))
 	return s
 }
 
@@ -155,6 +201,8 @@ func TestDocsCommandsAreMarked(t *testing.T) {
 		"<!-- not run: -->\n```sh\ntrue\n```\n":                       false,
 		"<!-- ran -->\n```sh\ntrue\n```\n":                            false,
 		"text\n```sh\ntrue\n```\n":                                    false,
+		"<!-- run -->\n```console\n$ true\nwell\n```\n":               true,
+		"1. text\n\n   ```sh\n   true\n   ```\n":                      false,
 	} {
 		if all, err := commandsOf(page); (err == nil) != want || want && len(all) != 1 {
 			t.Errorf("%q: got %v, %v", page, all, err)

@@ -22,6 +22,7 @@ test holds the two together.
 ## Naming
 
 - ` + "`zookeeper_`" + ` begins what is about ZooKeeper, ` + "`zkwarden_`" + ` what is about the reading of it.
+  The auditor and what else zkwarden says of itself is in [own metrics](own-metrics.md).
 - Counters end in ` + "`_total`" + `, durations in ` + "`_seconds`" + `, sizes in ` + "`_bytes`" + `; a summary or counter of such puts ` + "`_total`" + `,
   ` + "`_sum`" + ` or ` + "`_count`" + ` behind the unit. What ` + "`mntr`" + ` prints in milliseconds is shown in seconds.
 - What the server keeps by namespace, learner or client address is a label, never part of a name.

@@ -11,35 +11,36 @@ import (
 
 func TestLint(t *testing.T) {
 	for file, text := range boards(t) {
-		for _, finding := range lint(file, text, isAlert(t)) {
+		for _, finding := range lint(file, text, runbookOf(t)) {
 			t.Errorf("%s: %s", file, finding)
 		}
 	}
 }
 
-// isAlert tells whether there is an alert of that name, and so a runbook.
-func isAlert(t testing.TB) func(string) bool {
+// runbookOf returns where the alerts say that the runbook of an alert is, or nothing
+// where there is no such alert or its runbook is no file.
+func runbookOf(t testing.TB) func(alert string) string {
 	t.Helper()
 	rules, err := filepath.Glob("../deploy/prometheus/*.rules.yml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	alerts := map[string]bool{}
+	urls := map[string]string{}
 	for _, file := range rules {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range regexp.MustCompile(`- alert: (\w+)`).FindAllSubmatch(text, -1) {
-			alerts[string(m[1])] = true
+		for _, m := range regexp.MustCompile(`runbook_url: (\S+/(\w+)\.md)`).FindAllSubmatch(text, -1) {
+			if _, err := os.Stat("../docs/runbooks/" + string(m[2]) + ".md"); err == nil {
+				urls[string(m[2])] = string(m[1])
+			}
 		}
 	}
-	return func(name string) bool {
-		if len(alerts) == 0 { // Rules without alerts: the name alone can be judged.
-			return regexp.MustCompile(`^(ZooKeeper|Zkwarden)[A-Z]\w+$`).MatchString(name)
-		}
-		return alerts[name]
+	if len(urls) < 20 {
+		t.Fatalf("only %d alerts have a runbook", len(urls))
 	}
+	return func(alert string) string { return urls[alert] }
 }
 
 // Each rule finds what breaks it.
@@ -70,6 +71,7 @@ func TestLintFinds(t *testing.T) {
 		"no thresholds":                 {`"title": "Voters serving"`, `"title": "Voters that serve"`},
 		"out of order":                  {`"value": 0.95`, `"value": 0.5`},
 		"no runbook is at":              {"${runbooks}/ZooKeeperQuorumLost.md", "${runbooks}/wiki.md"},
+		"no runbook is at ${runbooks}":  {"zkwarden/blob/main/docs/runbooks", "zkwarden/wiki"},
 		"leads to no dashboard":         {"/d/zkwarden-server?", "/d/zkwarden-servers?"},
 		"drops ${__url_time_range}":     {"?${__url_time_range}&", "?"},
 		"the datasource is no variable": {"${datasource}\"\n      },\n      \"gridPos\"", "P1809F7CD\"\n      },\n      \"gridPos\""},
@@ -89,7 +91,7 @@ func TestLintFinds(t *testing.T) {
 			if bytes.Equal(text, changed) {
 				t.Fatalf("nothing to change: %s", change[0])
 			}
-			findings := strings.Join(lint("ensemble.json", changed, isAlert(t)), "\n")
+			findings := strings.Join(lint("ensemble.json", changed, runbookOf(t)), "\n")
 			if !strings.Contains(findings, finding) {
 				t.Errorf("not found; findings: %s", findings)
 			}
@@ -97,9 +99,9 @@ func TestLintFinds(t *testing.T) {
 	}
 }
 
-// Every metric of a query is one that the code has.
+// Every metric of a query is one that there is.
 func TestMetricsExist(t *testing.T) {
-	source := productSource(t)
+	known := documented(t)
 	names := regexp.MustCompile(`\b(zookeeper|zkwarden)_\w+`)
 	seen := 0
 	for file, text := range boards(t) {
@@ -110,7 +112,7 @@ func TestMetricsExist(t *testing.T) {
 		for _, expr := range b.expressions() {
 			for _, name := range names.FindAllString(expr, -1) {
 				seen++
-				if !source.has(name) {
+				if !known(name) {
 					t.Errorf("%s: no metric %s", file, name)
 				}
 			}
@@ -119,7 +121,7 @@ func TestMetricsExist(t *testing.T) {
 	if seen < 200 {
 		t.Errorf("only %d names were looked at", seen)
 	}
-	if source.has("zookeeper_no_such_metric") || source.has("zkwarden_no_such_metric") {
+	if known("zookeeper_no_such_metric") || known("zkwarden_no_such_metric") {
 		t.Error("any name is accepted")
 	}
 }
@@ -146,46 +148,25 @@ func (b board) expressions() []string {
 	return all
 }
 
-// source is the reference of metrics and the code of the auditor.
-type source struct{ reference, code string }
-
-func productSource(t testing.TB) source {
+// documented tells whether the reference, which is held to the code, has a metric.
+func documented(t testing.TB) func(name string) bool {
 	t.Helper()
-	reference, err := os.ReadFile("../docs/metrics.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var code strings.Builder
-	for _, pattern := range []string{"../audit/*/*.go", "../audit/sink/*/*.go", "../internal/app/*.go"} {
-		files, err := filepath.Glob(pattern)
+	var reference strings.Builder
+	for _, page := range []string{"metrics", "own-metrics"} {
+		text, err := os.ReadFile("../docs/" + page + ".md")
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, file := range files {
-			if strings.HasSuffix(file, "_test.go") {
-				continue
-			}
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			code.Write(text)
-		}
+		reference.Write(text)
 	}
-	return source{string(reference), code.String()}
-}
-
-func (s source) has(name string) bool {
-	for _, suffix := range []string{"", "_sum", "_count", "_bucket"} {
-		base, ok := strings.CutSuffix(name, suffix)
-		own := strings.TrimPrefix(base, "zkwarden_")
-		if ok && (base == "zkwarden_build_info" || // client_golang makes its name.
-			strings.Contains(s.reference, "`"+base+"`") ||
-			strings.Contains(s.code, `"`+base+`"`) || own != base && strings.Contains(s.code, `desc("`+own+`"`)) {
-			return true
+	return func(name string) bool {
+		for _, suffix := range []string{"", "_sum", "_count", "_bucket"} {
+			if base, ok := strings.CutSuffix(name, suffix); ok && strings.Contains(reference.String(), "| `"+base+"` |") {
+				return true
+			}
 		}
+		return false
 	}
-	return false
 }
 
 func TestWrite(t *testing.T) {

@@ -24,12 +24,12 @@ const (
 	patience       = time.Minute
 )
 
-// lab is a real ensemble, a zkwarden beside each server and one that audits,
-// and a Prometheus that scrapes them.
+// lab is a real ensemble, a zkwarden beside each server, of which one follows
+// its transaction log, one that audits from outside, and a Prometheus that scrapes them.
 type lab struct {
 	ensemble   *zktest.Ensemble
 	prometheus string        // URL.
-	records    string        // File with what the auditor printed.
+	records    string        // File with what both auditors printed.
 	audited    *zktest.Proxy // Between the auditor and a follower.
 	begin      time.Time
 }
@@ -56,34 +56,40 @@ func startLab(t *testing.T) *lab {
 		plain = append(plain, fmt.Sprintf("--ensemble.member=%d=%s", s.ID(), s.Addr()))
 		secure = append(secure, fmt.Sprintf("--ensemble.member=%d=%s", s.ID(), s.SecureAddr()))
 	}
-	sidecars := map[string]string{}
-	for _, s := range l.ensemble.Servers() {
-		args := append([]string{"--zookeeper.address=" + s.Addr(), "--collector.cons", "--collector.slow-interval=2s"}, plain...)
-		if s.Observer() {
-			args = append([]string{
-				"--zookeeper.address=" + s.SecureAddr(), "--zookeeper.tls", "--zookeeper.tls-ca-file=" + certs.CA,
-				"--zookeeper.tls-cert-file=" + certs.ClientCert, "--zookeeper.tls-key-file=" + certs.ClientKey,
-			}, secure...)
-		}
-		sidecars[fmt.Sprintf("zk-%d", s.ID())] = startZkwarden(t, binary, nil, args...)
+	followers, err := l.ensemble.Followers(t.Context())
+	if err != nil {
+		t.Fatal(err)
 	}
 	out, err := os.Create(l.records)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { out.Close() })
+	sidecars := map[string]string{}
+	for _, s := range l.ensemble.Servers() {
+		args := append([]string{"--zookeeper.address=" + s.Addr(), "--collector.cons", "--collector.slow-interval=2s", "--collector.disk=" + s.DataDir()}, plain...)
+		var stdout io.Writer
+		if s == followers[1] { // Its sidecar audits, too, from its transaction log.
+			stdout = out
+			args = append(args, "--ensemble.name=orders", "--audit.path=/orders/open", "--audit.path=/orders/config", "--audit.dir="+filepath.Join(dir, "beside"),
+				"--audit.txnlog-dir="+s.TxnLogDir(), "--audit.checkpoint-interval=5s")
+		}
+		if s.Observer() {
+			args = append([]string{
+				"--zookeeper.address=" + s.SecureAddr(), "--zookeeper.tls", "--zookeeper.tls-ca-file=" + certs.CA,
+				"--zookeeper.tls-cert-file=" + certs.ClientCert, "--zookeeper.tls-key-file=" + certs.ClientKey,
+			}, secure...)
+		}
+		sidecars[fmt.Sprintf("zk-%d", s.ID())] = startZkwarden(t, binary, stdout, args...)
+	}
 	sink := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
 	t.Cleanup(sink.Close)
-	followers, err := l.ensemble.Followers(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
 	if l.audited, err = zktest.NewProxy(followers[0].Addr()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.audited.Close() })
 	auditor := startZkwarden(t, binary, out, "--zookeeper.address="+l.audited.Addr(), "--ensemble.name=orders",
-		"--audit.path=/orders", "--audit.dir="+filepath.Join(dir, "audit"), "--audit.sweep-interval=2s", "--audit.checkpoint-interval=5s",
+		"--audit.path=/orders/workers", "--audit.dir="+filepath.Join(dir, "audit"), "--audit.sweep-interval=2s", "--audit.checkpoint-interval=5s",
 		"--sink.webhook.url="+sink.URL)
 	l.prometheus = startPrometheus(t, dir, sidecars, auditor)
 	l.begin = time.Now()

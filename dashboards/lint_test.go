@@ -12,12 +12,13 @@ import (
 type linter struct {
 	board
 	known    map[string]bool // Variables, those of Grafana included.
-	runbooks func(name string) bool
+	base     string          // Of the links to runbooks.
+	runbooks func(alert string) (url string)
 	findings []string
 }
 
 // lint holds a dashboard to the rules of docs/dashboards.md.
-func lint(file string, text []byte, runbooks func(name string) bool) []string {
+func lint(file string, text []byte, runbooks func(alert string) (url string)) []string {
 	b, err := parseBoard(text)
 	if err != nil {
 		return []string{err.Error()}
@@ -27,6 +28,9 @@ func lint(file string, text []byte, runbooks func(name string) bool) []string {
 	}}
 	for _, v := range b.Templating.List {
 		l.known[v.Name] = true
+		if v.Name == "runbooks" {
+			l.check(json.Unmarshal(v.Query, &l.base) == nil, "the variable runbooks is no text")
+		}
 	}
 	l.check(b.UID == "zkwarden-"+strings.TrimSuffix(file, ".json"), "uid %q is not made of the file's name", b.UID)
 	l.frame()
@@ -170,8 +174,9 @@ func (l *linter) steps(name string, t *boardThresholds) {
 
 func (l *linter) links(name string, p boardPanel) {
 	for _, link := range p.Links {
-		runbook, isRunbook := strings.CutPrefix(link.URL, "${runbooks}/")
-		l.check(isRunbook && strings.HasSuffix(runbook, ".md") && l.runbooks(strings.TrimSuffix(runbook, ".md")), "%s: no runbook is at %s", name, link.URL)
+		alert := strings.TrimSuffix(strings.TrimPrefix(link.URL, "${runbooks}/"), ".md")
+		at := strings.Replace(link.URL, "${runbooks}", l.base, 1)
+		l.check(at == l.runbooks(alert), "%s: no runbook is at %s, that is %s", name, link.URL, at)
 	}
 	all := p.FieldConfig.Defaults.Links
 	for _, o := range p.FieldConfig.Overrides {

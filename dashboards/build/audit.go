@@ -15,7 +15,7 @@ func audit() dashboard {
 			runbooksVariable(),
 		},
 		marks(changeMarks()),
-		section("Can it be trusted", cells(4, trustStats()...), cells(8, trustSeries()...)),
+		section("Can it be trusted", cells(4, trustStats()...), cells(8, trustSeries()...), cells(6, howFar())),
 		section("How much changed (from metrics)", cells(8, changeSeries()...)),
 		section("What changed (from Loki)", cells(8, recordSeries()...), cells(10, whoChangedWhat()), cells(10, beforeAfter())),
 		section("What is missing", cells(8, gapSeries(), gapRecords()), cells(7, witnesses())),
@@ -80,6 +80,27 @@ func trustSeries() []*panel {
 			query{`sum by (instance) (increase(zkwarden_audit_collapsed_changes_total{` + ofInstance + `}[$__rate_interval]))`, "collapsed {{instance}}"},
 			query{`sum by (instance) (increase(zkwarden_audit_sweep_finds_total{` + ofInstance + `}[$__rate_interval]))`, "found by a sweep {{instance}}"}).bars(),
 	}
+}
+
+// howFar takes the numbers of zxids apart, as ZooKeeper prints them.
+func howFar() *panel {
+	each := func(metric string) string {
+		return `max by (instance) (zkwarden_audit_` + metric + `{` + ofInstance + `})`
+	}
+	none := " or 0 * " + each("connected")
+	return table(about{
+		title:       "Recorded and verified through",
+		description: "Everything up to the first zxid is recorded. Up to the second one, what the transaction log says adds up to the digests of the server's tree; there is none without --audit.txnlog-dir or before ZooKeeper 3.6.",
+		noValue:     noAuditor, runbook: "ZooKeeperDigestMismatch",
+	},
+		column{name: "Instance", label: "instance", expr: each("connected")},
+		column{name: "Follows", expr: each("txnlog_leading") + none, states: []shown{{Text: "watches", Color: grey}, {Text: "transaction log", Color: green}}},
+		column{name: "Digests", expr: each("txnlog_verifying") + none, states: []shown{{Text: "not compared", Color: grey}, {Text: "compared", Color: green}}},
+		column{name: "Recorded: epoch", expr: `floor(` + each("watermark_zxid") + ` / 2^32)`},
+		column{name: "Recorded: counter", expr: each("watermark_zxid") + ` % 2^32`},
+		column{name: "Verified: epoch", expr: `floor((` + each("verified_zxid") + ` > 0) / 2^32)`},
+		column{name: "Verified: counter", expr: `(` + each("verified_zxid") + ` > 0) % 2^32`},
+	)
 }
 
 func changeSeries() []*panel {
@@ -166,10 +187,11 @@ func witnesses() *panel {
 	each := func(metric string) string { return `max by (instance) (` + metric + `{` + ofInstance + `})` }
 	return table(about{
 		title:       "Heads that Prometheus has seen",
-		description: "zkwarden verify --head SEQUENCE:CHECK proves that the journal still holds the record that this Prometheus saw. Choose an earlier time to prove more.",
+		description: "zkwarden verify --head SEQUENCE:CHECK proves that the journal still holds the record that this Prometheus saw, --chain=CHAIN that it is no journal begun anew. Choose an earlier time to prove more.",
 		noValue:     noAuditor, runbook: "ZkwardenJournalRewound",
 	},
 		column{name: "Instance", label: "instance", expr: each("zkwarden_journal_head_seq") + " * 0 + 1"},
+		column{name: "Chain", label: "chain", width: 300, expr: `max by (instance, chain) (zkwarden_journal_chain_info{` + ofInstance + `})`},
 		column{name: "Sequence", expr: each("zkwarden_journal_head_seq")},
 		column{name: "Check", expr: each("zkwarden_journal_head_check")},
 		column{name: "Oldest record", expr: each("zkwarden_journal_first_seq")},

@@ -193,7 +193,7 @@ func connectionSeries() []*panel {
 			title: "Share of maxClientCnxns", description: "How much of maxClientCnxns the client address with the most connections uses at each server.",
 			unit: "percentunit", noValue: "no limit, or zkwarden runs without --collector.cons", runbook: "ZooKeeperClientNearConnectionLimit",
 		}, query{`max by (instance) (zookeeper_client_connections_max{` + ofInstance + `} / (zookeeper_config_max_client_connections{` + ofInstance + `} > 0))`, "{{instance}}"}).
-			ceiling(1).limits(green, from(.8, orange)),
+			share().limits(green, from(.8, orange)),
 		series(about{
 			title: "Connections refused", description: "Connections that each server refused because of a limit or the throttle.",
 			unit: "none", noValue: before36, runbook: "ZooKeeperConnectionsRejected",
@@ -226,10 +226,24 @@ func diskSeries() []*panel {
 			title: "Snapshots", description: "Size of the snapshots of each server.", unit: "bytes",
 			noValue: "conf and dirs are not whitelisted", runbook: "ZooKeeperDiskWillFill",
 		}, query{`max by (instance) (zookeeper_data_dir_size_bytes{` + ofInstance + `})`, "{{instance}}"}),
+		freeDisk("zkwarden runs without --collector.disk"),
 		series(about{
 			title: "File descriptors", description: "Share of the file descriptors that a server may hold. Connections and files both take them.",
 			unit: "percentunit", noValue: "the server runs where it can't be told", runbook: "ZooKeeperFileDescriptorsNearLimit",
 		}, query{`max by (instance) (zookeeper_open_file_descriptors{` + ofInstance + `} / zookeeper_max_file_descriptors{` + ofInstance + `})`, "{{instance}}"}).
-			ceiling(1).limits(green, from(.8, orange), from(.95, red)),
+			share().limits(green, from(.8, orange), from(.95, red)),
 	}
+}
+
+// freeDisk shows the disks of the servers that are mounted where zkwarden runs,
+// and of the journals.
+func freeDisk(noValue string) *panel {
+	each := func(metric string) string {
+		return `min by (instance, directory) (zkwarden_disk_` + metric + `{` + ofInstance + `})`
+	}
+	return series(about{
+		title: "Free disk", description: "Share of the file system of each watched directory that is left. A server without room ends, an auditor without room stops auditing.",
+		unit: "percentunit", noValue: noValue, runbook: "ZooKeeperDiskWillFill",
+	}, query{each("available_bytes") + ` / ` + each("size_bytes"), "{{instance}} {{directory}}"}).
+		share().limits(red, from(.05, orange), from(.3, green))
 }

@@ -168,8 +168,8 @@ func (p *panel) links(links ...dataLink) *panel {
 	return p
 }
 
-// ceiling says where the scale ends, for shares of 1.
-func (p *panel) ceiling(top float64) *panel {
-	p.FieldConfig.Defaults.Max = new(top)
+// share ends the scale where the whole is.
+func (p *panel) share() *panel {
+	p.FieldConfig.Defaults.Max = new(1.0)
 	return p
 }

@@ -11,7 +11,7 @@ func self() dashboard {
 		[]variable{datasourceVariable(), namespaceVariable(), ensembleVariable(true), instanceVariable("zkwarden_build_info"), runbooksVariable()}, marks(),
 		section("Now", cells(4, selfStats()...), cells(8, processTable())),
 		section("Exporter", cells(8, scrapeSeries()...), cells(8, readingSeries()...)),
-		section("Auditor", cells(8, sourceSeries()...), cells(8, journalSeries()...), cells(8, sinkSeries()...)),
+		section("Auditor", cells(8, sourceSeries()...), cells(8, journalSeries()...), cells(8, sinkSeries()...), cells(8, actorSeries()...)),
 		section("Process", cells(8, costSeries()...)),
 	)
 }
@@ -127,6 +127,7 @@ func journalSeries() []*panel {
 			title: "Disk", description: "Size of the durable records, and of the file with the last known state.", unit: "bytes", noValue: noAuditor,
 		}, query{`max by (instance) (zkwarden_journal_bytes{` + ofInstance + `})`, "journal {{instance}}"},
 			query{`max by (instance) (zkwarden_audit_mirror_bytes{` + ofInstance + `})`, "last known state {{instance}}"}),
+		freeDisk("no auditor is scraped, and zkwarden runs without --collector.disk"),
 	}
 }
 
@@ -143,6 +144,27 @@ func sinkSeries() []*panel {
 			unit: "none", noValue: noAuditor, runbook: "ZkwardenSinkLostRecords",
 		}, query{`sum by (instance, sink) (increase(zkwarden_sink_lost_records_total{` + ofInstance + `}[$__rate_interval]))`, "{{sink}} {{instance}}"},
 			query{`sum by (instance) (increase(zkwarden_webhook_passed_over_total{` + ofInstance + `}[$__rate_interval]))`, "passed over {{instance}}"}).bars(),
+	}
+}
+
+// actorSeries are about who made a change: the connections of the members, and
+// the transaction log.
+func actorSeries() []*panel {
+	return []*panel{
+		series(about{
+			title: "Clients behind sessions", description: "Answers to which client is behind a session, by how sure they are. Many that are unknown: a member does not tell its clients.",
+			unit: "none", noValue: noAuditor,
+		}, query{`sum by (confidence) (increase(zkwarden_audit_actors_total{` + ofInstance + `}[$__rate_interval]))`, "{{confidence}}"}).bars(),
+		series(about{
+			title: "Members asked for their clients", description: "How often the auditors asked members for cons, how often that failed and why. A word that is not whitelisted is asked once a minute.",
+			unit: "none", noValue: noAuditor,
+		}, query{`sum(increase(zkwarden_audit_attribution_polls_total{` + ofInstance + `}[$__rate_interval]))`, "asked"},
+			query{`sum by (reason) (increase(zkwarden_audit_attribution_poll_errors_total{` + ofInstance + `}[$__rate_interval])) > 0`, "failed: {{reason}}"}),
+		series(about{
+			title: "Transaction log", description: "Transactions that auditors followed in a server's log, and how often one left it to watch the live ensemble, and why.",
+			unit: "none", noValue: "no auditor runs with --audit.txnlog-dir", runbook: "ZkwardenAuditGap",
+		}, query{`sum by (instance) (increase(zkwarden_audit_txnlog_transactions_total{` + ofInstance + `}[$__rate_interval]))`, "followed {{instance}}"},
+			query{`sum by (instance, reason) (increase(zkwarden_audit_txnlog_left_total{` + ofInstance + `}[$__rate_interval]))`, "left {{instance}}: {{reason}}"}),
 	}
 }
 

@@ -163,7 +163,7 @@ func trafficSeries() []*panel {
 			title: "Reads answered from the cache", description: "Share of the reads of data that the response cache answered.", unit: "percentunit", noValue: "no reads, or ZooKeeper before 3.6",
 		}, query{`sum by (instance) (` + rate("zookeeper_response_packet_cache_hits_total", ofInstance) + `)` +
 			` / (sum by (instance) (` + rate("zookeeper_response_packet_cache_hits_total", ofInstance) + `)` +
-			` + sum by (instance) (` + rate("zookeeper_response_packet_cache_misses_total", ofInstance) + `))`, "{{instance}}"}).ceiling(1),
+			` + sum by (instance) (` + rate("zookeeper_response_packet_cache_misses_total", ofInstance) + `))`, "{{instance}}"}).share(),
 	}
 }
 

@@ -10,13 +10,14 @@ import (
 	"time"
 )
 
-// stageEngine is a docker that there is: it notes what it is asked, says that zk-2
-// leads, and runs the intruder and the auditor's commands as processes here.
+// stageEngine is a docker that there is: it notes what it is asked, says that zk-1
+// is dead and zk-2 leads, and runs the intruder and the auditor's commands as processes here.
 const stageEngine = `#!/usr/bin/env bash
 set -euo pipefail
 echo "$*" >>"$STAGE/asked"
 here() { sed "s|/journal/|$STAGE/journal/|; s|/flip.sh|$STAGE/flip.sh|" <<<"$1"; }
 case "$*" in
+"compose exec -T zk-1 "*) exit 1 ;;
 "compose exec -T zk-2 bash"*) echo "Mode: leader" ;;
 "compose exec -T zk-"*" bash"*) echo "Mode: follower" ;;
 "compose exec -T auditor /zkwarden verify"*) exec "$STAGE/zkwarden" verify "$STAGE/journal" ;;
@@ -112,7 +113,7 @@ func TestBreakIt(t *testing.T) {
 		t.Errorf("two were not killed:\n%s", asked())
 	}
 	do(0, "change")
-	if !strings.Contains(asked(), "set /demo/limits requests=") || !strings.Contains(asked(), "auditor /zkwarden log ") {
+	if !strings.Contains(asked(), "exec -T zk-2 zkCli.sh") || !strings.Contains(asked(), "set /demo/limits requests=") || !strings.Contains(asked(), "auditor /zkwarden log ") {
 		t.Errorf("no znode was changed, or not shown:\n%s", asked())
 	}
 	if out := do(0, "tamper"); !strings.Contains(out, "broken") {

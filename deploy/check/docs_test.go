@@ -63,6 +63,20 @@ func TestDocsInstall(t *testing.T) {
 	}
 }
 
+// TestDocsValues renders the chart with the values that the docs show.
+func TestDocsValues(t *testing.T) {
+	shown := regexp.MustCompile("(?s)```yaml\n(sidecar:.*?)```").FindAllStringSubmatch(string(read(t, "../../docs/deploy.md")), -1)
+	if len(shown) == 0 {
+		t.Error("the page shows no values")
+	}
+	for _, values := range shown {
+		text := sidecar(t, minimal+values[1])["native"]
+		if !strings.Contains(text, "--audit.txnlog-dir=/zookeeper-log/") || !strings.Contains(text, "--audit.instance=zookeeper-0") {
+			t.Errorf("these values make no sidecar that follows the log:\n%s\n%s", values[1], text)
+		}
+	}
+}
+
 // TestDashboardsAreWhole holds ConfigMaps of chart and kustomize to the very
 // dashboards.
 func TestDashboardsAreWhole(t *testing.T) {

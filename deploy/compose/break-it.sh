@@ -12,21 +12,26 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 compose() { docker compose "$@"; }
 say() { printf '\n%s\n' "$*"; }
 
-# The member whose sidecar says that it leads, as the number of its service.
-leader() {
+# What a member answers to srvr, or nothing.
+srvr() {
+	compose exec -T "zk-$1" bash -c 'exec 3<>/dev/tcp/127.0.0.1/2181 && echo srvr >&3 && cat <&3' 2>/dev/null || true
+}
+
+# The first member whose answer has a text in it, as the number of its service.
+member() {
 	local n
 	for n in 1 2 3; do
-		if compose exec -T "zk-$n" bash -c 'exec 3<>/dev/tcp/127.0.0.1/2181 && echo srvr >&3 && cat <&3' 2>/dev/null | grep -q '^Mode: leader'; then
+		if [[ $(srvr "$n") == *"$1"* ]]; then
 			echo "$n"
 			return
 		fi
 	done
-	echo "break-it.sh: nobody leads; try: break-it.sh repair" >&2
+	echo "break-it.sh: no member says \"$1\"; try: break-it.sh repair" >&2
 	exit 1
 }
 
-# A server that answers, to run a client in.
-zkcli() { compose exec -T zk-1 zkCli.sh -server zk-1:2181,zk-2:2181,zk-3:2181 "$@"; }
+# Runs a client in a server that lives.
+zkcli() { compose exec -T "zk-$alive" zkCli.sh -server zk-1:2181,zk-2:2181,zk-3:2181 "$@"; }
 
 # Flips a bit in the oldest file of the journal, at a byte that is given or in its
 # middle, and prints the byte.
@@ -38,20 +43,21 @@ verify() { compose exec -T auditor /zkwarden verify /var/lib/zkwarden; }
 
 case ${1:-} in
 leader)
-	n=$(leader)
+	n=$(member "Mode: leader")
 	compose kill "zk-$n"
 	say "zk-$n led and is dead. Within seconds the other two elect one of them:"
 	echo "  the dashboard Ensemble shows the new leader, and a margin of 0"
 	echo "  ZooKeeperQuorumAtRisk is pending, and fires after five minutes"
 	;;
 quorum)
-	n=$(leader)
+	n=$(member "Mode: leader")
 	compose kill "zk-$n" "zk-$((n % 3 + 1))"
 	say "Two of three are dead. The third lives and serves nobody:"
 	echo "  ZooKeeperQuorumLost fires within 90 seconds, at http://127.0.0.1:9090/alerts"
 	echo "  the dashboard Fleet says that there is no quorum"
 	;;
 change)
+	alive=$(member "Mode: ")
 	zkcli create /demo >/dev/null 2>&1 || true
 	zkcli create /demo/limits 'requests=100' >/dev/null 2>&1 || true
 	zkcli set /demo/limits "requests=$RANDOM" >/dev/null

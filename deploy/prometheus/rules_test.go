@@ -56,15 +56,22 @@ func TestAlertsAreWhole(t *testing.T) {
 }
 
 // A runbook has all that somebody needs at three in the morning, and each is of
-// an alert.
+// an alert and in the index.
 func TestRunbooks(t *testing.T) {
 	const dir = "../../docs/runbooks"
-	var alerts []string
+	index, err := os.ReadFile(filepath.Join(dir, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	alerts := []string{"README.md"}
 	eachRule(t, func(t *testing.T, r rule) {
 		if r.Alert == "" {
 			return
 		}
 		alerts = append(alerts, r.Alert+".md")
+		if row := fmt.Sprintf("\n| [%[1]s](%[1]s.md) | %s | %s |\n", r.Alert, r.Labels["severity"], r.Annotations["summary"]); !strings.Contains(string(index), row) {
+			t.Errorf("the index of the runbooks lacks %s", row)
+		}
 		text, err := os.ReadFile(filepath.Join(dir, r.Alert+".md"))
 		if err != nil {
 			t.Fatal(err)
