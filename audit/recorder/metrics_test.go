@@ -15,8 +15,11 @@ func TestSeriesBeginAtZero(t *testing.T) {
 		t.Error("there is no series of gaps for the reason policy")
 	}
 	for _, labels := range [][]string{
-		{"acl_changed", "sweep"}, {"acl_changed", "resync"}, {"acl_changed", "txnlog"},
-		{"children_changed", "resync"}, {"data_changed", "watch"},
+		{"acl_changed", "sweep"},
+		{"acl_changed", "resync"},
+		{"acl_changed", "txnlog"},
+		{"children_changed", "resync"},
+		{"data_changed", "watch"},
 	} {
 		if !m.events.DeleteLabelValues(labels...) {
 			t.Errorf("there is no series of events for %q", labels)
