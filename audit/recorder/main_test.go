@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/go-kit/log"
 	"go.uber.org/goleak"
+	"pgregory.net/rapid"
 
 	"zkwarden/audit"
 	"zkwarden/audit/eventtest"
@@ -85,9 +87,16 @@ func (j *memory) head() uint64 {
 	return uint64(len(j.events))
 }
 
+// tester is what a stage needs of a test, be it one of Go's or of rapid's.
+type tester interface {
+	rapid.TB
+	Context() context.Context
+	Cleanup(func())
+}
+
 // stage is a recorder, called step by step.
 type stage struct {
-	t       testing.TB
+	t       tester
 	file    string
 	policy  *policy.Policy
 	mirror  *mirror.Mirror
@@ -97,14 +106,28 @@ type stage struct {
 
 func newStage(t testing.TB, level policy.Level, roots ...string) *stage {
 	t.Helper()
-	s := &stage{t: t, file: filepath.Join(t.TempDir(), "mirror.db"), journal: &memory{}}
+	return newStageIn(t, t.TempDir(), level, roots...)
+}
+
+// newStageIn makes a stage whose mirror is a new file in the directory, and gone
+// with the test.
+func newStageIn(t tester, dir string, level policy.Level, roots ...string) *stage {
+	t.Helper()
+	own, err := os.MkdirTemp(dir, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &stage{t: t, file: filepath.Join(own, "mirror.db"), journal: &memory{}}
 	s.policy = mustPolicy(t, level, roots...)
 	s.start()
-	t.Cleanup(func() { s.mirror.Close() })
+	t.Cleanup(func() {
+		s.mirror.Close()
+		os.RemoveAll(own)
+	})
 	return s
 }
 
-func mustPolicy(t testing.TB, level policy.Level, roots ...string) *policy.Policy {
+func mustPolicy(t tester, level policy.Level, roots ...string) *policy.Policy {
 	t.Helper()
 	p, err := policy.ForPaths(roots, level, []byte("0123456789abcdef"))
 	if err != nil {
@@ -146,7 +169,26 @@ func (s *stage) load() {
 func (s *stage) start() {
 	s.t.Helper()
 	s.load()
+	s.begins()
+}
+
+func (s *stage) begins() {
+	s.t.Helper()
 	if err := s.begin(s.t.Context()); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *stage) commits() {
+	s.t.Helper()
+	if err := s.commit(s.t.Context()); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *stage) checkpoints() {
+	s.t.Helper()
+	if err := s.checkpoint(s.t.Context()); err != nil {
 		s.t.Fatal(err)
 	}
 }

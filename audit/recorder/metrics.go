@@ -93,18 +93,20 @@ func newMetrics(reg prometheus.Registerer, m *mirror.Mirror) *metrics {
 func (m *metrics) begin() {
 	for _, reason := range []string{
 		audit.GapReconnect, audit.GapRestart, audit.GapOverflow, audit.GapHistoryRewritten, audit.GapWatchLost, audit.GapMirrorLost,
-		audit.GapLogLost, audit.GapLogHole, audit.GapLogUnconfirmed, audit.GapDigestMismatch,
+		audit.GapLogLost, audit.GapLogHole, audit.GapLogUnconfirmed, audit.GapDigestMismatch, audit.ResyncPolicy,
 	} {
 		m.gaps.WithLabelValues(reason)
 	}
 	for _, op := range []audit.Op{audit.OpCreated, audit.OpDataChanged, audit.OpDeleted, audit.OpACLChanged} {
 		m.events.WithLabelValues(string(op), string(audit.OriginTxnlog))
-		if op == audit.OpACLChanged {
-			continue // No watch tells of it.
+		m.events.WithLabelValues(string(op), string(audit.OriginResync))
+		if op == audit.OpACLChanged { // No watch tells of it.
+			m.events.WithLabelValues(string(op), string(audit.OriginSweep))
+			continue
 		}
 		m.events.WithLabelValues(string(op), string(audit.OriginWatch))
-		m.events.WithLabelValues(string(op), string(audit.OriginResync))
 	}
+	m.events.WithLabelValues(string(audit.OpChildrenChanged), string(audit.OriginResync))
 }
 
 func (m *metrics) count(e audit.Event) {

@@ -1,42 +1,19 @@
 package recorder
 
 import (
-	"fmt"
-	"iter"
-	"math/rand/v2"
-	"os"
-	"strconv"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"zkwarden/audit"
 	"zkwarden/audit/guarantee"
 	"zkwarden/audit/mirror"
 	"zkwarden/audit/policy"
 )
-
-// seeds yields seeds of random histories, or $ZKWARDEN_SEED to repeat one.
-func seeds(t *testing.T, rounds int) iter.Seq[uint64] {
-	t.Helper()
-	return func(yield func(uint64) bool) {
-		if text := os.Getenv("ZKWARDEN_SEED"); text != "" {
-			seed, err := strconv.ParseUint(text, 10, 64)
-			if err != nil {
-				t.Fatal(err)
-			}
-			yield(seed)
-			return
-		}
-		for range rounds {
-			if !yield(uint64(time.Now().UnixNano())) {
-				return
-			}
-		}
-	}
-}
 
 // history is everything that happened to a server's tree: its transaction log,
 // and the truth that guarantees are judged by.
@@ -117,36 +94,34 @@ var txnlogMode = audit.Mode{Name: audit.ModeTxnlog, Server: "3.9.5"}
 // TestSourcesAgreeOnIDs shows one history to two auditors, to one as hints and
 // reads and to one as operations of a log: every change has the same id.
 func TestSourcesAgreeOnIDs(t *testing.T) {
-	for seed := range seeds(t, 12) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			v := newServer(rand.New(rand.NewPCG(seed, 0)))
-			v.exact = true
-			live, log := newStage(t, policy.LevelData, "/r"), newStage(t, policy.LevelData, "/r")
-			live.show(found("/r", 1, copied(v.tree["/r"])), walked(1))
-			log.show(txnlogMode, found("/r", 1, copied(v.tree["/r"])), audit.Mark{Zxid: 1, ACL: 1, Walk: true})
-			for range 60 {
-				v.change()
-				live.show(v.notify()...)
-				v.sweep(live, 0)
+	dir := t.TempDir()
+	rapid.Check(t, func(t *rapid.T) {
+		v := newServer(t, true)
+		live, log := newStageIn(t, dir, policy.LevelData, "/r"), newStageIn(t, dir, policy.LevelData, "/r")
+		live.show(found("/r", 1, copied(v.tree["/r"])), walked(1))
+		log.show(txnlogMode, found("/r", 1, copied(v.tree["/r"])), audit.Mark{Zxid: 1, ACL: 1, Walk: true})
+		t.Repeat(map[string]func(*rapid.T){"change": func(*rapid.T) {
+			v.changes(1, 1)
+			live.show(v.notify()...)
+			v.sweep(live, 0)
+		}})
+		log.show(v.log.behind(1)...)
+		log.show(audit.Mark{Zxid: v.zxid, ACL: v.zxid})
+		want, got := idsOf(live), idsOf(log)
+		for _, id := range slices.Sorted(maps.Keys(want)) {
+			if got[id] == "" {
+				t.Errorf("the log lacks %s", want[id])
 			}
-			log.show(v.log.behind(1)...)
-			log.show(audit.Mark{Zxid: v.zxid, ACL: v.zxid})
-			want, got := idsOf(live), idsOf(log)
-			for id, record := range want {
-				if got[id] == "" {
-					t.Errorf("the log lacks %s", record)
-				}
+		}
+		for _, id := range slices.Sorted(maps.Keys(got)) {
+			if want[id] == "" && !strings.HasPrefix(got[id], string(audit.OpACLChanged)) { // The sweep came too late.
+				t.Errorf("the live source lacks %s", got[id])
 			}
-			for id, record := range got {
-				if want[id] == "" && !strings.HasPrefix(record, string(audit.OpACLChanged)) { // The sweep came too late.
-					t.Errorf("the live source lacks %s", record)
-				}
-			}
-			v.agrees(log)
-			v.judge(log)
-			v.judge(live)
-		})
-	}
+		}
+		v.agrees(log)
+		v.judge(log)
+		v.judge(live)
+	})
 }
 
 // idsOf returns the records of changes by id.
@@ -164,29 +139,22 @@ func idsOf(s *stage) map[string]string {
 // crashes and gaps: everything is accounted for, nothing stands twice, and the
 // mirror is the server's tree.
 func TestHandOver(t *testing.T) {
-	for seed := range seeds(t, 12) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			rng := rand.New(rand.NewPCG(seed, 0))
-			v, s := newServer(rng), newStage(t, policy.LevelData, "/r")
-			v.single = !v.exact // Without zxids, notifications do not tell apart the lives that one transaction begins.
-			v.walk(s)
-			for range 30 {
-				if rng.IntN(2) == 0 {
-					v.live(s)
-				} else {
-					v.logged(s)
-				}
-			}
-			v.takeOver(s)
-			v.agrees(s)
-			v.sweepsClean(s)
-			v.sweep(s, 0)
-			if err := s.checkpoint(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			v.judge(s)
-		})
-	}
+	dir := t.TempDir()
+	rapid.Check(t, func(t *rapid.T) {
+		v, s := newServer(t, rapid.Bool().Draw(t, "exact")), newStageIn(t, dir, policy.LevelData, "/r")
+		v.single = !v.exact // Without zxids, notifications do not tell apart the lives that one transaction begins.
+		v.walk(s)
+		turns := map[string]func(){"live": func() { v.live(s) }, "log": func() { v.logged(s) }}
+		for _, turn := range rapid.SliceOfN(rapid.SampledFrom(slices.Sorted(maps.Keys(turns))), 1, 12).Draw(t, "turns") {
+			turns[turn]()
+		}
+		v.takeOver(s)
+		v.agrees(s)
+		v.sweepsClean(s)
+		v.sweep(s, 0)
+		s.checkpoints()
+		v.judge(s)
+	})
 }
 
 // takeOver is what the live source shows when it takes the place of a log.
@@ -200,44 +168,41 @@ func (v *server) takeOver(s *stage) {
 func (v *server) live(s *stage) {
 	v.takeOver(s)
 	v.agrees(s)
-	for range v.rng.IntN(6) {
-		v.step(s)
+	steps := v.steps(s)
+	for _, step := range rapid.SliceOfN(rapid.SampledFrom(slices.Sorted(maps.Keys(steps))), 0, 6).Draw(v.t, "steps") {
+		steps[step](v.t)
 	}
-	for range v.rng.IntN(20) {
-		v.change()
-	}
+	v.changes(0, 20)
 	hints := v.notify()
-	s.show(hints[:v.rng.IntN(len(hints)+1)]...)
+	s.show(hints[:v.upTo(len(hints))]...)
 }
+
+// upTo draws how many of n are handed over before the source ends.
+func (v *server) upTo(n int) int { return rapid.IntRange(0, n).Draw(v.t, "handed over") }
 
 // logged is a stretch of a log that begins behind the last mark, and is left at
 // any of its operations.
 func (v *server) logged(s *stage) {
-	for range 1 + v.rng.IntN(4) {
+	ends := rapid.SampledFrom([]string{"mark", "mark", "commit", "begin anew", "crash"})
+	for _, end := range rapid.SliceOfN(ends, 1, 4).Draw(v.t, "ends") {
 		s.show(txnlogMode)
-		for range v.rng.IntN(20) {
-			v.change()
-		}
+		v.changes(0, 20)
 		ops := v.log.behind(s.place.Mark)
-		switch v.rng.IntN(5) {
-		case 0:
-			s.show(ops[:v.rng.IntN(len(ops)+1)]...)
+		switch end {
+		case "crash":
+			s.show(ops[:v.upTo(len(ops))]...)
 			v.crashes(s)
 			continue
-		case 1:
-			s.show(ops[:v.rng.IntN(len(ops)+1)]...) // The source begins anew.
+		case "begin anew":
+			s.show(ops[:v.upTo(len(ops))]...)
 			continue
-		case 2:
-			if err := s.commit(s.t.Context()); err != nil {
-				s.t.Fatal(err)
-			}
+		case "commit":
+			s.commits()
 		}
 		s.show(ops...)
 		s.show(audit.Mark{Zxid: v.zxid, ACL: v.zxid, Verified: v.zxid})
 		v.agrees(s)
-		if err := s.checkpoint(s.t.Context()); err != nil {
-			s.t.Fatal(err)
-		}
+		s.checkpoints()
 	}
 	v.hints, v.handed = nil, v.zxid
 }
@@ -253,7 +218,5 @@ func (v *server) crashes(s *stage) {
 	if diff := cmp.Diff(live, dump(s), recorded); diff != "" {
 		s.t.Fatalf("mirror (-live +replayed):\n%s", diff)
 	}
-	if err := s.begin(s.t.Context()); err != nil {
-		s.t.Fatal(err)
-	}
+	s.begins()
 }

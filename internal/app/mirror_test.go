@@ -36,13 +36,19 @@ func TestDamagedMirrorIsReplaced(t *testing.T) {
 	}
 }
 
-func TestCheckpointIntervalIsValidated(t *testing.T) {
-	o := auditOptions(t.TempDir(), io.Discard, []string{"127.0.0.1:1"}, "/a")
-	if err := o.Validate(); err != nil {
-		t.Fatal(err)
-	}
-	o.Audit.CheckpointInterval = -1
-	if err := o.Validate(); err == nil || err.Error() != "checkpoint interval -1ns is negative" {
-		t.Errorf("Validate() = %v", err)
+func TestIntervalsAreValidated(t *testing.T) {
+	for want, set := range map[string]func(*Audit){
+		"checkpoint interval -1ns is negative":  func(a *Audit) { a.CheckpointInterval = -1 },
+		"sweep interval -1ns is negative":       func(a *Audit) { a.SweepInterval = -1 },
+		"attribution interval -1ns is negative": func(a *Audit) { a.AttributionInterval = -1 },
+	} {
+		o := auditOptions(t.TempDir(), io.Discard, []string{"127.0.0.1:1"}, "/a")
+		if err := o.Validate(); err != nil {
+			t.Fatal(err)
+		}
+		set(&o.Audit)
+		if err := o.Validate(); err == nil || err.Error() != want {
+			t.Errorf("Validate() = %v, want %s", err, want)
+		}
 	}
 }

@@ -132,11 +132,8 @@ func (o *Options) Validate() error {
 	if o.Audit.Dir == "" {
 		return errors.New("auditing needs --audit.dir")
 	}
-	if o.Audit.CheckpointInterval < 0 {
-		return fmt.Errorf("checkpoint interval %s is negative", o.Audit.CheckpointInterval)
-	}
-	if o.Audit.AttributionInterval < 0 {
-		return fmt.Errorf("attribution interval %s is negative", o.Audit.AttributionInterval)
+	if err := o.Audit.checkIntervals(); err != nil {
+		return err
 	}
 	if err := o.Audit.Journal.Validate(); err != nil {
 		return err
@@ -145,6 +142,20 @@ func (o *Options) Validate() error {
 		return err
 	}
 	return o.checkWebhook()
+}
+
+// checkIntervals refuses what a typo makes of an interval: taken for zero, it
+// would turn the sweep off, and with it the record of every changed ACL.
+func (a *Audit) checkIntervals() error {
+	switch {
+	case a.CheckpointInterval < 0:
+		return fmt.Errorf("checkpoint interval %s is negative", a.CheckpointInterval)
+	case a.SweepInterval < 0:
+		return fmt.Errorf("sweep interval %s is negative", a.SweepInterval)
+	case a.AttributionInterval < 0:
+		return fmt.Errorf("attribution interval %s is negative", a.AttributionInterval)
+	}
+	return nil
 }
 
 func (o *Options) checkWebhook() error {

@@ -31,6 +31,7 @@ func (r *report) auditor(ctx context.Context, o CheckOptions, ensemble collector
 		if p == nil {
 			return
 		}
+		r.good("fingerprint %s", p.Fingerprint())
 		paths = p.Roots()
 	}
 	r.title("Auditing %s", strings.Join(paths, ", "))

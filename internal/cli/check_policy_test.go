@@ -18,7 +18,7 @@ func TestLiveCheckPolicyFile(t *testing.T) {
 		return policy.Load(filepath.Join("testdata", "policy.yaml"), nil)
 	}
 	report, failure := checked(t, o)
-	expect(t, report, "Auditing /zookeeper/config, /a", "/zookeeper/config can be read", "/a doesn't exist", "the server takes persistent recursive watches")
+	expect(t, report, "Auditing by a policy file\n  ok     fingerprint ", "Auditing /zookeeper/config, /a", "/zookeeper/config can be read", "/a doesn't exist", "the server takes persistent recursive watches")
 	if failure != "" {
 		t.Error(failure)
 	}
