@@ -28,8 +28,9 @@ type source interface {
 }
 
 // openSource returns the live source, or one that follows the transaction log
-// where it can, and how to end what it leaves open.
-func openSource(o Options, live watch.Options, dialer *fourletter.Dialer, reg prometheus.Registerer) (source, func()) {
+// where it can, and how to end what it leaves open. Every change of an ACL through
+// acl is known.
+func openSource(o Options, live watch.Options, acl audit.Zxid, dialer *fourletter.Dialer, reg prometheus.Registerer) (source, func()) {
 	watching := watch.New(live)
 	if o.Audit.TxnlogDir == "" {
 		return watching, func() {}
@@ -37,7 +38,7 @@ func openSource(o Options, live watch.Options, dialer *fourletter.Dialer, reg pr
 	applied := watch.NewApplied(live)
 	place := TxnlogPlace{Dir: o.Audit.TxnlogDir, Server: o.ZooKeeper.Addresses[0], Client: &fourletter.Client{Dialer: dialer}}
 	return logsource.New(logsource.Options{
-		Locate: place.Locate, Live: watching, Applied: applied, Logger: log.With(o.Logger, "source", "txnlog"), Registry: reg,
+		Locate: place.Locate, Live: watching, Applied: applied, ACL: acl, Logger: log.With(o.Logger, "source", "txnlog"), Registry: reg,
 	}), applied.Close
 }
 
