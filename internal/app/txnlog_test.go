@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -129,15 +130,23 @@ func compareExactly(t *testing.T, f *faults, root string) {
 		case e.Kind == audit.KindGap, e.Kind == audit.KindChange && (!*e.Exact || e.Source != audit.OriginTxnlog || e.Actor == nil):
 			t.Fatalf("recorded %+v", e)
 		case e.Kind == audit.KindChange:
-			got = append(got, fmt.Sprint(e.Zxid, " ", e.Op, " ", e.Path, " ", e.Actor.Session))
+			got = append(got, fmt.Sprint(e.Zxid, " ", e.Op, " ", e.Path, " ", sizeAfter(e), " ", e.Actor.Session))
 		}
 	}
 	end := lastCheckpoint(t, events)
+	for _, e := range slices.Backward(events) {
+		if e.Kind == audit.KindCheckpoint {
+			if e.VerifiedThrough != end || e.ACLZxid != end {
+				t.Errorf("the last checkpoint is %+v", e)
+			}
+			break
+		}
+	}
 	for _, txn := range committed(t, f.ensemble) {
 		if zxid := audit.Zxid(txn.Zxid); zxid > from && zxid <= end {
 			for _, op := range txn.Changes() {
 				if audit.Within(string(op.Path), root) {
-					want = append(want, fmt.Sprint(zxid, " ", opOf(op.Type), " ", string(op.Path), " ", audit.SessionID(txn.Session)))
+					want = append(want, fmt.Sprint(zxid, " ", opOf(op.Type), " ", string(op.Path), " ", len(op.Data), " ", audit.SessionID(txn.Session)))
 				}
 			}
 		}
@@ -146,6 +155,15 @@ func compareExactly(t *testing.T, f *faults, root string) {
 		t.Errorf("(-logged +recorded):\n%.4000s", diff)
 	}
 	t.Logf("%d changes, each recorded exactly", len(got))
+}
+
+// sizeAfter is the size of the content that a change left; guarantees look into
+// it.
+func sizeAfter(e audit.Event) int64 {
+	if e.After == nil || e.After.Size == nil {
+		return 0
+	}
+	return int64(*e.After.Size)
 }
 
 // opOf names the change that an operation of a log is.
