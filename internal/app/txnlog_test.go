@@ -16,7 +16,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"zkwarden/audit"
+	"zkwarden/audit/logsource"
 	"zkwarden/audit/txnlog"
+	"zkwarden/internal/fourletter"
 	"zkwarden/internal/zktest"
 )
 
@@ -65,6 +67,31 @@ func TestTransactionLogLeads(t *testing.T) {
 	}
 	if _, page := get(t, url); strings.Contains(page, "not followed") {
 		t.Errorf("the page:\n%s", page)
+	}
+}
+
+// Where the log is, the server itself says: by its conf, and if it is on this host.
+func TestTransactionLogAuto(t *testing.T) {
+	server := zktest.Start(t, zktest.Options{}).Server(1)
+	mustCreate(t, client(t, server.Addr()), "/a", "", 0)
+	stdout := newRecords()
+	o := auditOptions(t.TempDir(), stdout, []string{server.Addr()}, "/a")
+	o.Audit.TxnlogDir = TxnlogAuto
+	run(t, o)
+	stdout.await(t, "mode", func(e audit.Event) bool { return e.Mode == audit.ModeTxnlog })
+
+	silent := zktest.Start(t, zktest.Options{Config: map[string]string{"4lw.commands.whitelist": "srvr"}}).Server(1)
+	for addr, want := range map[string]string{
+		"192.0.2.1:2181": "not on this host", "no port": "find the server's host", silent.Addr(): "where it logs to",
+	} {
+		place := TxnlogPlace{Dir: TxnlogAuto, Server: addr, Client: &fourletter.Client{Dialer: &fourletter.Dialer{}}}
+		if dir, err := place.Readable(t.Context()); !errors.Is(err, logsource.ErrNowhere) || !strings.Contains(err.Error(), want) {
+			t.Errorf("beside %s: %q, %v, want %s", addr, dir, err, want)
+		}
+	}
+	place := TxnlogPlace{Dir: t.TempDir(), Server: server.Addr(), Client: &fourletter.Client{Dialer: &fourletter.Dialer{}}}
+	if _, err := place.Readable(t.Context()); err == nil {
+		t.Error("an empty directory is a log")
 	}
 }
 
