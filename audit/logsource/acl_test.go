@@ -2,12 +2,14 @@ package logsource
 
 import (
 	"fmt"
+	"os"
 	"sync"
 	"testing"
 
 	"github.com/go-zookeeper/zk"
 
 	"zkwarden/audit"
+	"zkwarden/audit/txnlog"
 	"zkwarden/internal/zktest"
 )
 
@@ -59,5 +61,53 @@ func TestACLsOfTheFirstSync(t *testing.T) {
 	}
 	if len(changed) != znodes {
 		t.Errorf("the log told of %d ACLs, want %d", len(changed), znodes)
+	}
+}
+
+// TestACLsNeedAWholeLog: what is missing may have been a change of an ACL.
+func TestACLsNeedAWholeLog(t *testing.T) {
+	server := zktest.Start(t, zktest.Options{Config: map[string]string{"snapCount": "20"}}).Server(1)
+	conn := connect(t, server.Addr())
+	must[string](t)(conn.Create("/r", nil, 0, zk.WorldACL(zk.PermAll)))
+	for range 100 {
+		must[*zk.Stat](t)(conn.SetACL("/r", zk.WorldACL(zk.PermAll), -1))
+	}
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(server.TxnLogDir())); err != nil {
+		t.Fatal(err)
+	}
+	files := must[[]txnlog.File](t)(txnlog.Logs(dir))
+	if err := os.Remove(files[0].Path); err != nil {
+		t.Fatal(err)
+	}
+	var last audit.Zxid
+	for txn, err := range txnlog.Records(files[1:]) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		last = audit.Zxid(txn.Zxid)
+	}
+	first := audit.Zxid(files[1].Zxid)
+	for name, c := range map[string]struct {
+		acl, from audit.Zxid
+		whole     bool
+	}{
+		"all of it":             {first - 1, last, true},
+		"an end":                {last - 1, last, true},
+		"one is missing before": {first - 2, last, false},
+		"one is missing behind": {first, last + 1, false},
+		"another epoch":         {first, 1<<32 | last, false},
+	} {
+		told := make(chan audit.Observation, 200)
+		l := &lead{
+			run:  &run{Source: New(Options{Logger: logger()}), scope: under("/r"), out: told, acl: c.acl},
+			tail: &tail{dir: dir, logger: logger()}, from: c.from,
+		}
+		if err := l.catchUp(t.Context()); err != nil || l.acl != 0 != c.whole {
+			t.Errorf("%s: %v, ACLs are known through %v", name, err, l.acl)
+		}
+		if c.whole && len(told) != int(c.from-c.acl)+1 {
+			t.Errorf("%s: told %d, want %d and a mark", name, len(told), c.from-c.acl)
+		}
 	}
 }
