@@ -146,7 +146,7 @@ func (f *flags) auditFlags(c *kingpin.CmdClause) {
 		Default("data/").StringVar(&f.run.Audit.Dir)
 	c.Flag("audit.digest-key-file", "File with the hexadecimal key of content digests; generated in the audit directory by default.").PlaceHolder("FILE").
 		StringVar(&f.run.Audit.DigestKeyFile)
-	c.Flag("audit.txnlog-dir", "Directory of the transaction logs of the first server, version-2 or its parent. They are followed where they can be, and tell every change with its content, session and time.").PlaceHolder("DIR").
+	c.Flag("audit.txnlog-dir", "Directory of the transaction logs of the first server, version-2 or its parent, or auto for what a server on this host says. They are followed where they can be, and tell every change with its content, session and time.").PlaceHolder("DIR").
 		StringVar(&f.run.Audit.TxnlogDir)
 	c.Flag("audit.sweep-interval", "How often every watched znode is compared with the last known state, which finds changes of ACLs; 0 turns it off.").
 		Default("10m").DurationVar(&f.run.Audit.SweepInterval)

@@ -126,9 +126,9 @@ type Mark struct {
 	Znodes uint64 // Znodes read by the walk that the mark ends; zero when it ends none.
 	Walk   bool   // Whether the mark ends a walk over every root.
 
-	// ACL is set by the end of a sweep over every root, and by a transaction
-	// log: every change of an ACL through it has been handed over, for a log
-	// since it began. No watch tells of these.
+	// ACL is set by the end of a sweep over every root, by that of a first
+	// sync, and by a transaction log that lacks none of them: every change of
+	// an ACL through it has been handed over. No watch tells of these.
 	ACL   Zxid
 	Sweep bool // Whether the mark ends a sweep over every root.
 

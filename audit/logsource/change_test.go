@@ -37,6 +37,7 @@ func TestDirectoryGoesAndComes(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, at = s.await("the loss", at, isGap(audit.GapLogLost))
+	stat := must[*zk.Stat](t)(conn.SetACL("/r/before", zk.WorldACL(zk.PermRead), -1)) // No watch tells of it.
 	create(ctx, t, conn, "/r/during")
 	_, at = s.await("during", at, shows("/r/during"))
 	if state := source.Status(); state.Leading || state.Err == nil {
@@ -51,6 +52,8 @@ func TestDirectoryGoesAndComes(t *testing.T) {
 			t.Errorf("told %+v", gap)
 		}
 	}
+	s.await("the ACL that changed meanwhile", at, isTxn("/r/before", audit.OpACLChanged))
+	s.await("mark of ACLs", at, isACL(stat.Czxid+2))
 	create(ctx, t, conn, "/r/after")
 	s.await("after", at, isTxn("/r/after", audit.OpCreated))
 	if state := source.Status(); !state.Leading || state.Err != nil {
@@ -215,14 +218,19 @@ func elections(t *testing.T, o zktest.Options, gap string) {
 		}
 	}
 	if gap != "" {
-		s.await("handing over again", at, isMode(audit.ModeTxnlog))
+		_, at = s.await("handing over again", at, isMode(audit.ModeTxnlog))
 		s.await("the gap", 0, isGap(gap))
 	}
 	if err := errors.Join(leader.Restart(ctx), e.WaitServing(ctx)); err != nil {
 		t.Fatal(err)
 	}
 	create(ctx, t, conn, "/r/later")
-	s.await("later", at, isTxn("/r/later", audit.OpCreated))
+	_, at = s.await("later", at, isTxn("/r/later", audit.OpCreated))
+	told, _ = s.await("mark", at, isMark)
+	// Nobody can tell which changes of ACLs ended the other epoch.
+	if m := told[len(told)-1].(audit.Mark); (m.ACL != 0) != (gap == "") {
+		t.Errorf("told %+v", m)
+	}
 }
 
 // changing is a scope that is replaced.

@@ -16,6 +16,11 @@
 // left. After a restart of the auditor the log leads at once where it reaches
 // back to the last durable mark.
 //
+// No watch tells of ACLs. The live source knows all of them as of the beginning
+// of its first sync, or of its last sweep; when the log takes over it tells of
+// those that changed since. Where it lacks transactions between, or another epoch
+// began there, its marks say nothing of ACLs until the live source has swept.
+//
 // # What is committed
 //
 // An entry of the log counts when a server that answers this session has applied

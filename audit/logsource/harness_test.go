@@ -35,6 +35,8 @@ type story struct {
 	t     testing.TB
 	scope audit.Scope
 	out   chan audit.Observation
+	// meanwhile, unless it is nil, happens while each observation is told.
+	meanwhile func(audit.Observation)
 
 	mu      sync.Mutex
 	told    []audit.Observation
@@ -72,6 +74,9 @@ func below(path, root string) int {
 
 func (s *story) take() {
 	for o := range s.out {
+		if s.meanwhile != nil {
+			s.meanwhile(o)
+		}
 		s.mu.Lock()
 		s.told = append(s.told, o)
 		switch o := o.(type) {

@@ -47,6 +47,9 @@ func (r *run) lead(ctx context.Context, t *tail) error {
 	if err := r.send(ctx, audit.Mode{Name: audit.ModeTxnlog}); err != nil {
 		return err
 	}
+	if err := l.catchUp(ctx); err != nil {
+		return err
+	}
 	for {
 		select {
 		case <-r.rescoped:
@@ -155,17 +158,25 @@ func (l *lead) hand(ctx context.Context, txn *txnlog.Txn) error {
 	l.metrics.read.Inc()
 	index := 0
 	for _, op := range changes {
-		if concerns(l.scope, string(op.Path)) {
-			if o, ok := translate(txn.Header, index, op); ok {
-				if err := l.send(ctx, o); err != nil {
-					return err
-				}
-			}
+		if err := l.tell(ctx, txn.Header, index, op); err != nil {
+			return err
 		}
 		index++
 	}
 	l.handed = audit.Zxid(txn.Zxid)
 	return nil
+}
+
+// tell hands over a change if it is of concern.
+func (r *run) tell(ctx context.Context, h txnlog.Header, index int, op txnlog.Op) error {
+	if !concerns(r.scope, string(op.Path)) {
+		return nil
+	}
+	o, ok := translate(h, index, op)
+	if !ok {
+		return nil
+	}
+	return r.send(ctx, o)
 }
 
 // mark says how far everything was handed over.
@@ -175,7 +186,11 @@ func (l *lead) mark(ctx context.Context) error {
 		return nil
 	}
 	l.report(nil)
-	return l.send(ctx, audit.Mark{Zxid: at, ACL: at, Verified: l.verified()})
+	m := audit.Mark{Zxid: at, Verified: l.verified()}
+	if l.acl != 0 {
+		m.ACL = at
+	}
+	return l.send(ctx, m)
 }
 
 // pause waits until it makes sense to look again, and asks how far the server

@@ -33,7 +33,7 @@ type Live interface {
 // did not find it.
 var ErrNowhere = errors.New("transaction log is not found")
 
-// Options configures a source; all but Registry are required.
+// Options configures a source; all but ACL and Registry are required.
 type Options struct {
 	// Locate returns the directories of the logs and of the snapshots, each
 	// version-2 or its parent. It is called whenever the log is about to be
@@ -41,6 +41,9 @@ type Options struct {
 	Locate  func(ctx context.Context) (logs, snapshots string, err error)
 	Live    Live
 	Applied audit.Applied
+	// ACL is the zxid through which every change of an ACL is known when the
+	// source resumes, or zero.
+	ACL audit.Zxid
 
 	Logger   log.Logger
 	Registry prometheus.Registerer
@@ -126,6 +129,7 @@ type run struct {
 	out   chan<- audit.Observation
 
 	through  atomic.Uint64 // The last mark's zxid, also for who prepares a tail.
+	acl      audit.Zxid    // Through which every change of an ACL was handed over, or zero.
 	why      string        // The reason of the live source's first gap, where the log was left.
 	retry    time.Duration // How long to leave the log alone.
 	applied  audit.Zxid    // The newest answer how far the server is.
@@ -137,6 +141,9 @@ type run struct {
 func (s *Source) Run(ctx context.Context, from audit.Zxid, scope audit.Scope, known audit.Known, out chan<- audit.Observation) error {
 	r := &run{Source: s, scope: scope, known: known, out: out}
 	r.through.Store(uint64(from))
+	if from != 0 {
+		r.acl = min(from, s.options.ACL)
+	}
 	t := r.resume(ctx, from)
 	for ctx.Err() == nil {
 		if t == nil {
@@ -236,12 +243,23 @@ func reasonOf(err error) string {
 func (r *run) send(ctx context.Context, o audit.Observation) error {
 	select {
 	case r.out <- o:
-		if m, ok := o.(audit.Mark); ok {
-			r.through.Store(uint64(m.Zxid))
-		}
+		r.note(o)
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// note keeps how far was handed over what no observation but a mark tells of.
+func (r *run) note(o audit.Observation) {
+	switch o := o.(type) {
+	case audit.Mark:
+		r.through.Store(uint64(o.Zxid))
+		r.acl = max(r.acl, o.ACL)
+	case audit.Gap:
+		if o.Reason == audit.GapHistoryRewritten {
+			r.acl = 0
+		}
 	}
 }
 

@@ -248,7 +248,7 @@ func TestCheckpointsOfALog(t *testing.T) {
 		},
 		"from behind the last sweep, which leaves ACLs unseen between": {
 			[]audit.Observation{
-				audit.Mode{Name: audit.ModeRecursive}, audit.Mark{Zxid: 20, ACL: 15, Sweep: true}, txnlogMode, audit.Mark{Zxid: 30, ACL: 30, Verified: 30},
+				audit.Mode{Name: audit.ModeRecursive}, audit.Mark{Zxid: 20, ACL: 15, Sweep: true}, txnlogMode, audit.Mark{Zxid: 30, Verified: 30},
 			},
 			"checkpoint acl 15 unreadable 0 [] verified 30 at 30",
 		},
@@ -257,7 +257,7 @@ func TestCheckpointsOfALog(t *testing.T) {
 				audit.Mode{Name: audit.ModeRecursive},
 				audit.Mark{Zxid: 20, ACL: 15, Sweep: true},
 				txnlogMode,
-				audit.Mark{Zxid: 30, ACL: 30},
+				audit.Mark{Zxid: 30},
 				audit.Mark{Zxid: 40, ACL: 30, Sweep: true},
 				audit.Mark{Zxid: 50, ACL: 50},
 			},
@@ -265,7 +265,7 @@ func TestCheckpointsOfALog(t *testing.T) {
 		},
 		"behind a hole": {
 			[]audit.Observation{
-				audit.Mark{Zxid: 20, ACL: 20, Verified: 20}, audit.Gap{After: 20, Until: 30, Reason: audit.GapLogHole}, audit.Mark{Zxid: 30}, audit.Mark{Zxid: 40, ACL: 40, Verified: 40},
+				audit.Mark{Zxid: 20, ACL: 20, Verified: 20}, audit.Gap{After: 20, Until: 30, Reason: audit.GapLogHole}, audit.Mark{Zxid: 30}, audit.Mark{Zxid: 40, Verified: 40},
 			},
 			"checkpoint acl 20 unreadable 0 [] verified 40 at 40",
 		},

@@ -93,8 +93,7 @@ func (r *Recorder) mark(ctx context.Context, m audit.Mark) error {
 		r.unreadable.swept()
 		r.metrics.unreadable.Set(float64(r.unreadable.len()))
 	}
-	// A log that began behind the last sweep says nothing of the ACLs between.
-	if m.ACL != 0 && (m.Sweep || m.Walk || r.place.ACL >= r.place.LogFrom) {
+	if m.ACL != 0 {
 		r.place.ACL, r.swept, r.moved = max(r.place.ACL, m.ACL), true, true
 	}
 	if m.Verified > r.place.Verified {

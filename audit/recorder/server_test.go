@@ -150,9 +150,10 @@ func (v *server) notify() []audit.Observation {
 
 // walk shows the whole tree while it changes, and what is known and gone.
 func (v *server) walk(s *stage) {
+	begun := v.zxid
 	v.read(s, "/r", audit.OriginResync, everyChild)
 	s.show(v.notify()...)
-	s.show(walked(v.zxid))
+	s.show(audit.Mark{Zxid: v.zxid, ACL: begun, Walk: true})
 }
 
 // everyChild is read below a znode: those that it has, and those that are known.

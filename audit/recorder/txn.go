@@ -73,10 +73,11 @@ func (o *operation) judge(ctx context.Context) error {
 
 // covered reports whether the operation belongs to what was handed over before
 // the log began: it lies behind the last mark, or the mirror shows that an
-// answer was read behind it. Marks of a live source say nothing of ACLs.
+// answer was read behind it. Marks of a live source say nothing of ACLs, but
+// that a znode which is not known has died since, or refused to be read.
 func (o *operation) covered() bool {
 	place := &o.r.place
-	if o.Zxid <= place.Mark && o.Op != audit.OpACLChanged {
+	if o.Zxid <= place.Mark && (o.Op != audit.OpACLChanged || !o.known) {
 		return true
 	}
 	if o.Op == audit.OpCreated && o.known && o.entry.Czxid == o.Zxid {

@@ -21,6 +21,7 @@ type history struct {
 	txns    []audit.Txn
 	changes []guarantee.Change
 	births  map[string]int // Of the living incarnations: see guarantee.Change.
+	lacks   audit.Zxid     // Changes of ACLs behind it, of which the log does not tell; zero from the beginning.
 }
 
 func (h *history) add(v *server, op audit.Op, path string, node *audit.Znode) {
@@ -187,7 +188,7 @@ func (v *server) logged(s *stage) {
 	for _, end := range rapid.SliceOfN(ends, 1, 4).Draw(v.t, "ends") {
 		s.show(txnlogMode)
 		v.changes(0, 20)
-		ops := v.log.behind(s.place.Mark)
+		ops := append(v.missedACLs(s), v.log.behind(s.place.Mark)...)
 		switch end {
 		case "crash":
 			s.show(ops[:v.upTo(len(ops))]...)
@@ -200,11 +201,34 @@ func (v *server) logged(s *stage) {
 			s.commits()
 		}
 		s.show(ops...)
-		s.show(audit.Mark{Zxid: v.zxid, ACL: v.zxid, Verified: v.zxid})
+		m := audit.Mark{Zxid: v.zxid, Verified: v.zxid}
+		if s.place.ACL != v.log.lacks {
+			m.ACL = v.zxid
+		}
+		s.show(m)
 		v.agrees(s)
 		s.checkpoints()
 	}
 	v.hints, v.handed = nil, v.zxid
+}
+
+// missedACLs are the changes of ACLs that a log tells of when it takes over, and
+// their mark. It may lack some of them, and does so until a sweep has shown what
+// they left.
+func (v *server) missedACLs(s *stage) (missed []audit.Observation) {
+	if s.place.ACL == v.log.lacks || s.place.ACL >= s.place.Mark {
+		return nil
+	}
+	if rapid.IntRange(0, 3).Draw(v.t, "lacks") == 3 {
+		v.log.lacks = s.place.ACL
+		return nil
+	}
+	for _, t := range v.log.txns {
+		if t.Op == audit.OpACLChanged && t.Zxid > s.place.ACL && t.Zxid <= s.place.Mark {
+			missed = append(missed, t)
+		}
+	}
+	return append(missed, audit.Mark{Zxid: s.place.Mark, ACL: s.place.Mark})
 }
 
 // crashes kills the auditor. What it learned from operations that were recorded

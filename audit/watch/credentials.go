@@ -30,7 +30,7 @@ var ErrCredentialsRefused = errors.New("server refuses the credentials")
 // what enforce.auth.schemes lists. It answers every request of others, pings
 // among them, with the code -124 and hangs up (AuthenticationHelper.java).
 var ErrAuthDemanded = errors.New("server closes sessions that do not authenticate as it demands, and SASL is not spoken here: " +
-	"where enforce.auth.schemes lists digest or x509, --zookeeper.auth-file or a client certificate will do; where it takes SASL alone, audit from its transaction log")
+	"where enforce.auth.schemes lists digest or x509, --zookeeper.auth-file or a client certificate will do; where it takes SASL alone nothing can be watched, and zkwarden txnlog tells from its transaction logs what happened")
 
 // xidAuth is the reserved xid of credentials and of the answer to them.
 const xidAuth = -4

@@ -41,7 +41,11 @@ type follower struct {
 	confirmedAt   time.Time       // When it was asked last,
 	confirmedZxid audit.Zxid      // and the zxid of the last answer that all are there.
 
-	since    audit.Zxid // What the walk shows changed after it; zero when everything may have.
+	since audit.Zxid // What the walk shows changed after it; zero when everything may have.
+	// wholeFrom is the zxid behind which the walk reads every znode, and so every
+	// ACL's count; zero when it reads only those that changed.
+	wholeFrom audit.Zxid
+
 	reached  audit.Zxid // A server that has applied it shows everything that was missed.
 	why      string     // The reason of the gap.
 	adopted  bool       // Whether the items that the last link left are in fifo.

@@ -31,7 +31,7 @@ func TestFirstWalk(t *testing.T) {
 	s.server(refusedRead(10, "/r/old", errNoNode))
 	s.expect("handed over", s.handed(), "resync /r/old absent")
 	s.server(refusedRead(11, "/r/a/was", errNoNode))
-	s.expect("handed over", s.handed(), "resync /r/a/was absent", "walked 7 at 11")
+	s.expect("handed over", s.handed(), "resync /r/a/was absent", "walked 7 from 9 at 11")
 }
 
 func TestNotifications(t *testing.T) {
@@ -134,7 +134,7 @@ func TestWalkBesideNotifications(t *testing.T) {
 	s.expect("asked", s.asked(), "get /r/b", "get /r/a")
 	s.server(got(11, "/r/b", 0, 0), notify(12, eventDeleted, "/r/a"), ping(12), refusedRead(12, "/r/a", errNoNode))
 	s.expect("no mark before the end", s.handed(),
-		"created /r/b 11 found v0", "resync /r/b found v0", "deleted /r/a 12 absent", "resync /r/a absent", "walked 3 at 12")
+		"created /r/b 11 found v0", "resync /r/b found v0", "deleted /r/a 12 absent", "resync /r/a absent", "walked 3 from 9 at 12")
 }
 
 func TestWalkOfWhatCannotBeAsked(t *testing.T) {
@@ -147,7 +147,7 @@ func TestWalkOfWhatCannotBeAsked(t *testing.T) {
 	s.expect("handed over", s.handed(), "resync /r found v0", "resync /r/\x01 denied", "resync /r/\x02 denied")
 	s.expect("asked", s.asked(), "get /r/a")
 	s.server(refusedRead(9, "/r/a", errNoNode))
-	s.expect("the end comes last", s.handed(), "resync /r/a absent", "walked 4 at 9")
+	s.expect("the end comes last", s.handed(), "resync /r/a absent", "walked 4 from 9 at 9")
 }
 
 func TestReconnect(t *testing.T) {

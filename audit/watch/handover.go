@@ -59,7 +59,7 @@ func (f *follower) handedOver(head audit.Observation) {
 		if o.Walk {
 			f.walkShown()
 		}
-		if o.ACL != 0 {
+		if o.Sweep {
 			f.sweepTold(o.ACL)
 		}
 	}

@@ -49,7 +49,7 @@ func (s *shots) settle() {
 	}
 	m := audit.Mark{Zxid: s.candidate}
 	if s.walking && s.walkedIn == before {
-		m.Walk, m.Znodes = true, s.source.Walked()
+		m.Walk, m.Znodes, m.ACL = true, s.source.Walked(), min(s.wholeFrom, m.Zxid)
 		s.walking, s.synced = false, true
 	}
 	s.marked, s.candidate = m.Zxid, 0

@@ -69,7 +69,7 @@ func TestOverflowIsAGap(t *testing.T) {
 	go play(l, asks, 9)
 	ended := make(chan error, 1)
 	go func() { ended <- s.tr.follow(t.Context(), l, asks) }()
-	s.expect("handed over", []string{s.take(), s.take()}, "resync /r found v0", "walked 1 at 9")
+	s.expect("handed over", []string{s.take(), s.take()}, "resync /r found v0", "walked 1 from 9 at 9")
 
 	told, room := 0, maxItems+3*maxQueued
 	for l.frames.push(notify(audit.Zxid(10+told), eventDeleted, fmt.Sprint("/r/", told))) {

@@ -94,7 +94,7 @@ func TestRescopeDuringTheFirstWalk(t *testing.T) {
 	s.rescoped("/r", "/new")
 	s.asked()
 	s.server(got(9, "/r", 0, 0))
-	s.expect("handed over", s.handed(), "resync /r found v0", "walked 1 at 9")
+	s.expect("handed over", s.handed(), "resync /r found v0", "walked 1 from 9 at 9")
 	scope := s.f.scope
 	s.lose()
 	s.tr.scope = scope
@@ -120,7 +120,7 @@ func TestRescopeWithinTheFirstWalk(t *testing.T) {
 	s.server(got(9, "/r", 0, 0))
 	s.expect("no end yet", s.handed(), "resync /r found v0")
 	s.server(got(9, "/new", 0, 0))
-	s.expect("one end", s.handed(), "resync /new found v0", "walked 2 at 9")
+	s.expect("one end", s.handed(), "resync /new found v0", "walked 2 from 9 at 9")
 	scope := s.f.scope
 	s.lose()
 	s.tr.scope = scope

@@ -137,11 +137,13 @@ func told(o audit.Observation) string {
 	case audit.Gap:
 		return fmt.Sprintf("gap (%d,%d] %s", o.After, o.Until, o.Reason)
 	case audit.Mark:
-		if o.ACL != 0 {
-			return fmt.Sprintf("swept %d at %d", o.ACL, o.Zxid)
-		}
-		if o.Walk {
+		switch {
+		case o.Walk && o.ACL != 0: // It knows every ACL as of then.
+			return fmt.Sprintf("walked %d from %d at %d", o.Znodes, o.ACL, o.Zxid)
+		case o.Walk:
 			return fmt.Sprintf("walked %d at %d", o.Znodes, o.Zxid)
+		case o.ACL != 0:
+			return fmt.Sprintf("swept %d at %d", o.ACL, o.Zxid)
 		}
 		return fmt.Sprintf("mark %d", o.Zxid)
 	case audit.Seen:
@@ -205,6 +207,6 @@ func synced(t *testing.T) *scene {
 	s.handed()
 	s.expect("asked", s.asked(), "get /r")
 	s.server(got(9, "/r", 0, 0))
-	s.expect("handed over", s.handed(), "resync /r found v0", "walked 1 at 9")
+	s.expect("handed over", s.handed(), "resync /r found v0", "walked 1 from 9 at 9")
 	return s
 }

@@ -26,7 +26,7 @@ func shooting(t *testing.T) *scene {
 	s.expect("asked", s.asked(), "list /r/a")
 	s.server(listOf(9, "/r/a", 0))
 	s.expect("handed over", s.handed(),
-		"resync /r found v0", "resync /r/a found v0", "counted 1 below /r", "counted 0 below /r/a", "walked 2 at 9")
+		"resync /r found v0", "resync /r/a found v0", "counted 1 below /r", "counted 0 below /r/a", "walked 2 from 9 at 9")
 	return s
 }
 

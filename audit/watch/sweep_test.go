@@ -158,7 +158,7 @@ func TestSweepOfAnotherHistory(t *testing.T) {
 	s.known.stats, s.known.children = nil, nil
 	s.expect("asked", s.asked(), "get /r")
 	s.server(gotStat(3, "/r", state(2, 0, 0, 0)))
-	s.expect("handed over", s.handed(), "resync /r found v0", "walked 1 at 3")
+	s.expect("handed over", s.handed(), "resync /r found v0", "walked 1 from 3 at 3")
 	s.expect("asked", s.asked())
 }
 

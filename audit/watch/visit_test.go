@@ -132,7 +132,7 @@ func TestPartialFirstSync(t *testing.T) {
 	s.handed()
 	s.expect("read again", s.asked(), "get /r")
 	s.server(gotStat(20, "/r", state(1, 0, 0, 0)))
-	s.expect("handed over", s.handed(), "resync /r found v0", "walked 1 at 20")
+	s.expect("handed over", s.handed(), "resync /r found v0", "walked 1 from 20 at 20")
 	s.lose()
 	s.link(30)
 	s.expect("handed over", s.handed(), "gap (20,30] reconnect")
@@ -245,7 +245,7 @@ func TestNoACLsInAFirstSync(t *testing.T) {
 	s.asked()
 	s.server(gotStat(9, "/r", state(1, 0, 0, 5)))
 	s.expect("asked", s.asked())
-	s.expect("handed over", s.handed(), "resync /r found v0", "walked 1 at 9")
+	s.expect("handed over", s.handed(), "resync /r found v0", "walked 1 from 9 at 9")
 }
 
 func TestProgress(t *testing.T) {

@@ -31,7 +31,11 @@ func (v visit) below(share float64) visit {
 func (f *follower) startWalk() {
 	f.source.walked.Store(0)
 	f.source.progress.reset()
+	f.wholeFrom = 0
 	if f.shots != nil {
+		if f.since == 0 {
+			f.wholeFrom = f.last
+		}
 		f.shots.walk(slices.Sorted(maps.Keys(f.roots)))
 		return
 	}
@@ -48,6 +52,9 @@ func (f *follower) startWalk() {
 		default:
 			known = append(known, root)
 		}
+	}
+	if len(known) == 0 && !f.forgotten {
+		f.wholeFrom = f.last
 	}
 	share := 1 / float64(max(1, len(deep)+len(known)))
 	for _, root := range deep {
@@ -236,7 +243,7 @@ func (f *follower) endWalk() {
 		f.synced = true
 		f.marked = f.last
 		f.source.progress.end()
-		f.fifo.push(&item{done: true, other: audit.Mark{Zxid: f.last, Walk: true, Znodes: f.source.Walked()}})
+		f.fifo.push(&item{done: true, other: audit.Mark{Zxid: f.last, ACL: f.wholeFrom, Walk: true, Znodes: f.source.Walked()}})
 		f.resumeSweep()
 	}
 }

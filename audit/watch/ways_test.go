@@ -66,7 +66,7 @@ func TestWays(t *testing.T) {
 	s.server(listing(10, "/a/x", "conf", "other"))
 	s.expect("nothing else", s.asked(), "get /a/x/conf")
 	s.server(got(10, "/a/x/conf", 0, 0))
-	s.expect("handed over", s.handed(), "resync /a/y found v0", "resync /a/z absent", "resync /a/x found v0", "resync /a/x/conf found v0", "walked 3 at 10")
+	s.expect("handed over", s.handed(), "resync /a/y found v0", "resync /a/z absent", "resync /a/x found v0", "resync /a/x/conf found v0", "walked 3 from 9 at 10")
 
 	s.server(notify(11, eventDataChanged, "/a/x"), notify(12, eventCreated, "/a/n"), notify(13, eventCreated, "/a/n/other"), notify(14, eventDeleted, "/a/y"))
 	s.expect("data changes of ways are nobody's business", s.asked(), "exists /a/n")

@@ -111,7 +111,7 @@ func (a *auditor) open(ctx context.Context, o Options, dialer *fourletter.Dialer
 		Servers: o.ZooKeeper.Addresses, SessionTimeout: sessionTimeout, Timeout: o.ZooKeeper.Timeout,
 		Dial: dialer.DialContext, Auth: Credentials(o.ZooKeeper.AuthFile, o.Logger), Version: versionOf(dialer),
 		SweepInterval: o.Audit.SweepInterval, Logger: o.Logger, Registry: reg,
-	}, dialer, reg)
+	}, a.record.Place().ACL, dialer, reg)
 	a.sinks, err = openSinks(o, a.journal, reg)
 	return err
 }

@@ -72,7 +72,7 @@ type Audit struct {
 	PolicyFile    string       // In the place of Paths and Level.
 	Dir           string
 	DigestKeyFile string // Empty: generated in Dir.
-	TxnlogDir     string // Of the transaction logs of the first address's server: version-2 or its parent. Empty: they are not followed.
+	TxnlogDir     string // Of the transaction logs of the first address's server: version-2 or its parent, or TxnlogAuto. Empty: they are not followed.
 
 	SweepInterval       time.Duration // Zero: no sweep.
 	AttributionInterval time.Duration // How often members are asked for their clients, to know who made a change; zero: never.

@@ -3,8 +3,11 @@ package app
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
+	"net"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -28,8 +31,9 @@ type source interface {
 }
 
 // openSource returns the live source, or one that follows the transaction log
-// where it can, and how to end what it leaves open.
-func openSource(o Options, live watch.Options, dialer *fourletter.Dialer, reg prometheus.Registerer) (source, func()) {
+// where it can, and how to end what it leaves open. Every change of an ACL through
+// acl is known.
+func openSource(o Options, live watch.Options, acl audit.Zxid, dialer *fourletter.Dialer, reg prometheus.Registerer) (source, func()) {
 	watching := watch.New(live)
 	if o.Audit.TxnlogDir == "" {
 		return watching, func() {}
@@ -37,39 +41,90 @@ func openSource(o Options, live watch.Options, dialer *fourletter.Dialer, reg pr
 	applied := watch.NewApplied(live)
 	place := TxnlogPlace{Dir: o.Audit.TxnlogDir, Server: o.ZooKeeper.Addresses[0], Client: &fourletter.Client{Dialer: dialer}}
 	return logsource.New(logsource.Options{
-		Locate: place.Locate, Live: watching, Applied: applied, Logger: log.With(o.Logger, "source", "txnlog"), Registry: reg,
+		Locate: place.Locate, Live: watching, Applied: applied, ACL: acl, Logger: log.With(o.Logger, "source", "txnlog"), Registry: reg,
 	}), applied.Close
 }
+
+// TxnlogAuto stands for the directory that the server itself says it logs to.
+const TxnlogAuto = "auto"
 
 // TxnlogPlace finds the directories of a server's transaction logs and
 // snapshots.
 type TxnlogPlace struct {
-	Dir    string // Of the logs: version-2 or its parent.
+	Dir    string // Of the logs: version-2 or its parent, or TxnlogAuto.
 	Server string // host:port of the server that writes them.
 	Client *fourletter.Client
 }
 
 // Locate returns the directories of the logs and of the snapshots. The server
 // tells by conf where the latter are; where it does not, or they can't be read
-// here, they are looked for beside the logs.
+// here, they are looked for beside the logs. An error about TxnlogAuto wraps
+// [logsource.ErrNowhere].
 func (p TxnlogPlace) Locate(ctx context.Context) (logs, snapshots string, err error) {
-	if files, err := txnlog.Snapshots(p.Dir); err == nil && len(files) > 0 {
-		return p.Dir, p.Dir, nil
+	if logs = p.Dir; logs == TxnlogAuto {
+		if logs, err = p.find(ctx); err != nil {
+			return "", "", fmt.Errorf("%w: %w", logsource.ErrNowhere, err)
+		}
+	}
+	if readableSnapshots(logs) {
+		return logs, logs, nil
 	}
 	text, err := p.Client.Ask(ctx, p.Server, fourletter.Conf)
 	if err != nil {
-		return p.Dir, p.Dir, nil // Not to know them costs the verification, which is said there.
+		return logs, logs, nil // Not to know them costs the verification, which is said there.
 	}
-	if dir := parseConf(text)["dataDir"]; readableSnapshots(dir) {
-		return p.Dir, dir, nil
+	if dir := parseConf(text)["dataDir"]; filepath.IsAbs(dir) && readableSnapshots(dir) {
+		return logs, dir, nil
 	}
-	return p.Dir, p.Dir, nil
+	return logs, logs, nil
+}
+
+// Readable returns the directory of the logs if the newest of them can be read.
+func (p TxnlogPlace) Readable(ctx context.Context) (logs string, err error) {
+	if logs, _, err = p.Locate(ctx); err != nil {
+		return "", err
+	}
+	return logs, readableLogs(logs)
+}
+
+// find asks the server where it logs to. Only its own host has that directory
+// under the same name.
+func (p TxnlogPlace) find(ctx context.Context) (string, error) {
+	host, _, err := net.SplitHostPort(p.Server)
+	if err != nil {
+		return "", fmt.Errorf("find the server's host: %w", err)
+	}
+	if ip := net.ParseIP(host); host != "localhost" && !ip.IsLoopback() {
+		return "", fmt.Errorf("%s is not on this host by its address", p.Server)
+	}
+	text, err := p.Client.Ask(ctx, p.Server, fourletter.Conf)
+	if err != nil {
+		return "", fmt.Errorf("ask %s where it logs to: %w", p.Server, err)
+	}
+	conf := parseConf(text)
+	dir := cmp.Or(conf["dataLogDir"], conf["dataDir"])
+	if !filepath.IsAbs(dir) {
+		return "", fmt.Errorf("%s says that it logs to %q, which is not absolute", p.Server, dir)
+	}
+	return dir, readableLogs(dir)
+}
+
+func readableLogs(dir string) error {
+	files, err := txnlog.Logs(dir)
+	if err != nil {
+		return err
+	}
+	if len(files) == 0 {
+		return fmt.Errorf("%s has no transaction logs", dir)
+	}
+	file, err := os.Open(files[len(files)-1].Path)
+	if err != nil {
+		return fmt.Errorf("read transaction log: %w", err)
+	}
+	return file.Close()
 }
 
 func readableSnapshots(dir string) bool {
-	if !filepath.IsAbs(dir) {
-		return false
-	}
 	files, err := txnlog.Snapshots(dir)
 	return err == nil && len(files) > 0
 }

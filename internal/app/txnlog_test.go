@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +16,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"zkwarden/audit"
+	"zkwarden/audit/logsource"
 	"zkwarden/audit/txnlog"
+	"zkwarden/internal/fourletter"
 	"zkwarden/internal/zktest"
 )
 
@@ -64,6 +67,31 @@ func TestTransactionLogLeads(t *testing.T) {
 	}
 	if _, page := get(t, url); strings.Contains(page, "not followed") {
 		t.Errorf("the page:\n%s", page)
+	}
+}
+
+// Where the log is, the server itself says: by its conf, and if it is on this host.
+func TestTransactionLogAuto(t *testing.T) {
+	server := zktest.Start(t, zktest.Options{}).Server(1)
+	mustCreate(t, client(t, server.Addr()), "/a", "", 0)
+	stdout := newRecords()
+	o := auditOptions(t.TempDir(), stdout, []string{server.Addr()}, "/a")
+	o.Audit.TxnlogDir = TxnlogAuto
+	run(t, o)
+	stdout.await(t, "mode", func(e audit.Event) bool { return e.Mode == audit.ModeTxnlog })
+
+	silent := zktest.Start(t, zktest.Options{Config: map[string]string{"4lw.commands.whitelist": "srvr"}}).Server(1)
+	for addr, want := range map[string]string{
+		"192.0.2.1:2181": "not on this host", "no port": "find the server's host", silent.Addr(): "where it logs to",
+	} {
+		place := TxnlogPlace{Dir: TxnlogAuto, Server: addr, Client: &fourletter.Client{Dialer: &fourletter.Dialer{}}}
+		if dir, err := place.Readable(t.Context()); !errors.Is(err, logsource.ErrNowhere) || !strings.Contains(err.Error(), want) {
+			t.Errorf("beside %s: %q, %v, want %s", addr, dir, err, want)
+		}
+	}
+	place := TxnlogPlace{Dir: t.TempDir(), Server: server.Addr(), Client: &fourletter.Client{Dialer: &fourletter.Dialer{}}}
+	if _, err := place.Readable(t.Context()); err == nil {
+		t.Error("an empty directory is a log")
 	}
 }
 
@@ -126,18 +154,26 @@ func compareExactly(t *testing.T, f *faults, root string) {
 		switch {
 		case e.Mode == audit.ModeTxnlog && from == 0:
 			from = e.Zxid
-		case e.Kind == audit.KindGap, e.Kind == audit.KindChange && (!*e.Exact || e.Source != audit.OriginTxnlog || e.Actor == nil):
+		case e.Kind == audit.KindGap, e.Kind == audit.KindChange && (!*e.Exact || e.Source != audit.OriginTxnlog):
 			t.Fatalf("recorded %+v", e)
 		case e.Kind == audit.KindChange:
-			got = append(got, fmt.Sprint(e.Zxid, " ", e.Op, " ", e.Path, " ", e.Actor.Session))
+			got = append(got, fmt.Sprint(e.Zxid, " ", e.Op, " ", e.Path, " ", sizeAfter(e), " ", sessionOf(e)))
 		}
 	}
 	end := lastCheckpoint(t, events)
+	for _, e := range slices.Backward(events) {
+		if e.Kind == audit.KindCheckpoint {
+			if e.VerifiedThrough != end || e.ACLZxid != end {
+				t.Errorf("the last checkpoint is %+v", e)
+			}
+			break
+		}
+	}
 	for _, txn := range committed(t, f.ensemble) {
 		if zxid := audit.Zxid(txn.Zxid); zxid > from && zxid <= end {
 			for _, op := range txn.Changes() {
 				if audit.Within(string(op.Path), root) {
-					want = append(want, fmt.Sprint(zxid, " ", opOf(op.Type), " ", string(op.Path), " ", audit.SessionID(txn.Session)))
+					want = append(want, fmt.Sprint(zxid, " ", opOf(op.Type), " ", string(op.Path), " ", len(op.Data), " ", audit.SessionID(txn.Session)))
 				}
 			}
 		}
@@ -146,6 +182,23 @@ func compareExactly(t *testing.T, f *faults, root string) {
 		t.Errorf("(-logged +recorded):\n%.4000s", diff)
 	}
 	t.Logf("%d changes, each recorded exactly", len(got))
+}
+
+// sizeAfter is the size of the content that a change left; guarantees look into
+// it.
+func sizeAfter(e audit.Event) int64 {
+	if e.After == nil || e.After.Size == nil {
+		return 0
+	}
+	return int64(*e.After.Size)
+}
+
+// sessionOf is who made a change; nobody deletes a container that is empty.
+func sessionOf(e audit.Event) audit.SessionID {
+	if e.Actor == nil {
+		return 0
+	}
+	return e.Actor.Session
 }
 
 // opOf names the change that an operation of a log is.

@@ -36,6 +36,7 @@ type CheckAudit struct {
 	DigestKeyFile string                             // Empty: generated in Dir.
 	Servers       []string                           // host:port; the session prefers the first.
 	Auth          func() ([]watch.Credential, error) // What the session presents; nil is nothing.
+	TxnlogDir     string                             // That would be followed, or app.TxnlogAuto; empty: none.
 	Attribution   bool                               // Whether it would ask the members for their clients.
 }
 

@@ -20,6 +20,8 @@ import (
 	"zkwarden/audit/policy"
 	"zkwarden/audit/watch"
 	"zkwarden/collector"
+	"zkwarden/internal/app"
+	"zkwarden/internal/fourletter"
 )
 
 // auditor reports on what an auditor with these options needs.
@@ -44,6 +46,7 @@ func (r *report) auditor(ctx context.Context, o CheckOptions, ensemble collector
 			r.bad("make one with: openssl rand -hex 32", "%v", err)
 		}
 	}
+	r.txnlog(ctx, o)
 	if o.Audit.Attribution {
 		r.clients(ctx, o, ensemble)
 	}
@@ -60,6 +63,25 @@ func (r *report) auditor(ctx context.Context, o CheckOptions, ensemble collector
 	r.good("a session can be made")
 	if r.readable(ctx, s, paths) {
 		r.recursiveWatch(ctx, o, paths)
+	}
+}
+
+// txnlog reports whether the server's transaction log can be followed.
+func (r *report) txnlog(ctx context.Context, o CheckOptions) {
+	place := app.TxnlogPlace{Dir: cmp.Or(o.Audit.TxnlogDir, app.TxnlogAuto), Server: o.Addr, Client: &fourletter.Client{Dialer: o.Dialer}}
+	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
+	defer cancel()
+	dir, err := place.Readable(ctx)
+	const fix = "mount the server's dataLogDir (dataDir where that is not set) read-only, let this user read it, and name it: --audit.txnlog-dir=DIR"
+	switch {
+	case err == nil && o.Audit.TxnlogDir != "":
+		r.good("the transaction log at %s can be read", dir)
+	case err == nil:
+		r.note("--audit.txnlog-dir="+dir, "the transaction log at %s can be read, and is not followed: it tells who made each change, what and when", dir)
+	case o.Audit.TxnlogDir != "":
+		r.bad(fix, "the transaction log can't be followed: %s", oneLine(err))
+	default:
+		r.note(fix, "no transaction log is followed, and none found: %s", oneLine(err))
 	}
 }
 
@@ -122,7 +144,7 @@ func (r *report) readable(ctx context.Context, s *session, paths []string) bool 
 			r.bad(fmt.Sprintf("name a credential that may read it in --zookeeper.auth-file, or add world:anyone:r to its ACL (zkCli.sh: getAcl %s, then setAcl with all of it); what is below has ACLs of its own", path),
 				"%s can't be read: its ACL doesn't let this session", path)
 		case errors.Is(err, watch.ErrAuthDemanded):
-			r.bad("name a credential in --zookeeper.auth-file, or use a client certificate, where enforce.auth.schemes lists digest or x509; where the server takes SASL alone, take sessionRequireClientSASLAuth out of zoo.cfg, or sasl as the only one of enforce.auth.schemes",
+			r.bad("name a credential in --zookeeper.auth-file, or use a client certificate, where enforce.auth.schemes lists digest or x509; where the server takes SASL alone, take sessionRequireClientSASLAuth out of zoo.cfg, or sasl as the only one of enforce.auth.schemes; what is past, zkwarden txnlog tells from its transaction logs without a session",
 				"the server demands that sessions log in, and SASL is not spoken here")
 			return false
 		default:

@@ -135,6 +135,31 @@ func TestLiveCheckAudit(t *testing.T) {
 	})
 }
 
+// TestLiveCheckTxnlog: check names the log that could be followed, and says why
+// one that is to be can't.
+func TestLiveCheckTxnlog(t *testing.T) {
+	server := zktest.Start(t, zktest.Options{}).Server(1)
+	create(t, connect(t, server.Addr()), "/a", "", 0, zk.WorldACL(zk.PermAll))
+	at := "the transaction log at " + server.TxnLogDir() + "/version-2 can be read"
+	for dir, want := range map[string][]string{
+		"":                 {"note   " + at + ", and is not followed", "fix: --audit.txnlog-dir=" + server.TxnLogDir()},
+		"auto":             {"ok     " + at},
+		server.TxnLogDir(): {"ok     the transaction log at " + server.TxnLogDir() + " can be read"},
+		"/nowhere":         {"WRONG  the transaction log can't be followed", "fix: mount the server's dataLogDir"},
+	} {
+		o := auditing(server.Addr(), t.TempDir(), "/a")
+		o.Audit.TxnlogDir = dir
+		report, failure := checked(t, o)
+		if (failure == "") != (dir != "/nowhere") {
+			t.Errorf("%q: %s\n%s", dir, failure, report)
+		}
+		expect(t, report, want...)
+	}
+	closed := zktest.Start(t, zktest.Options{Config: map[string]string{"4lw.commands.whitelist": "srvr,mntr,cons"}}).Server(1)
+	report, _ := checked(t, auditing(closed.Addr(), t.TempDir(), "/a"))
+	expect(t, report, "note   no transaction log is followed, and none found")
+}
+
 func TestLiveCheckAuditRefused(t *testing.T) {
 	t.Run("nobody serves", func(t *testing.T) {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")

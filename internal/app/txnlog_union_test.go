@@ -1,0 +1,118 @@
+package app
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"zkwarden/audit"
+	"zkwarden/audit/guarantee"
+	"zkwarden/internal/zktest"
+)
+
+// Leaders die while an auditor beside each member follows its log. Each journal
+// keeps every guarantee, so it is exact outside of its declared gaps; together
+// they have an exact record of every change, by its id. It goes on for minutes
+// when all tests are asked for.
+func TestTransactionLogsTogether(t *testing.T) {
+	_, seed := modelSettings(t)
+	t.Logf("%s=%d repeats this run's choices", seedEnv, seed)
+	duration := 8 * time.Second
+	if os.Getenv("ZKWARDEN_TEST") == "all" {
+		duration = 3 * time.Minute
+	}
+	ensemble := zktest.Start(t, zktest.Options{Servers: 3, Config: modelConfig()})
+	const root = "/model"
+	admin := client(t, ensemble.Addrs()...)
+	mustCreate(t, admin, root, "", 0)
+	f := &faults{t: t, rng: rand.New(rand.NewPCG(seed, 0)), ensemble: ensemble}
+	auditors := auditorsBeside(f, root)
+	f.auditor = auditors[0]
+	kills := 0
+	runModel(f, root, seed, duration, func() {
+		f.wait(2 * time.Second) // A member that is sent a snapshot at every turn has no log to follow.
+		f.killLeader()
+		kills++
+	})
+	mustCreate(t, admin, root+"/final", "", 0)
+	_, stat, err := admin.Exists(root + "/final")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range auditors {
+		a.stdout.await(t, "checkpoint behind the last change", func(e audit.Event) bool {
+			return e.Kind == audit.KindCheckpoint && e.Zxid >= audit.Zxid(stat.Czxid)
+		})
+	}
+	for _, a := range auditors {
+		a.stop()
+		f.auditor = a
+		judgeModel(t, f, root, 1)
+	}
+	t.Logf("%d leaders were killed", kills)
+	compareUnion(t, f, auditors, truth(t, ensemble, root))
+}
+
+// auditorsBeside starts an auditor of root beside each member, and returns them
+// when each follows the log of its own.
+func auditorsBeside(f *faults, root string) []*modelAuditor {
+	var auditors []*modelAuditor
+	for n, server := range f.ensemble.Servers() {
+		addrs := slices.Concat(f.ensemble.Addrs()[n:], f.ensemble.Addrs()[:n])
+		a := &modelAuditor{t: f.t, spec: childSpec{Dir: f.t.TempDir(), Addrs: addrs, Path: root, Txnlog: server.TxnLogDir()}}
+		a.start()
+		f.t.Cleanup(func() { _ = a.cmd.Process.Kill(); _ = a.cmd.Wait() })
+		auditors = append(auditors, a)
+	}
+	for _, a := range auditors {
+		a.stdout.await(f.t, "lead of the log", func(e audit.Event) bool { return e.Mode == audit.ModeTxnlog })
+	}
+	return auditors
+}
+
+// compareUnion holds the exact records of all journals against the truth, where
+// all of them had followed a log by then.
+func compareUnion(t *testing.T, f *faults, auditors []*modelAuditor, truth guarantee.Truth) {
+	t.Helper()
+	from, through := audit.Zxid(0), ^audit.Zxid(0)
+	exact, gaps := map[string]audit.Event{}, map[string]int{}
+	for _, a := range auditors {
+		events := decodeAll(t, journalLines(t, a.spec.Dir))
+		first := slices.IndexFunc(events, func(e audit.Event) bool { return e.Mode == audit.ModeTxnlog })
+		from, through = max(from, events[first].Zxid), min(through, lastCheckpoint(t, events))
+		for _, e := range events {
+			switch {
+			case e.Kind == audit.KindGap:
+				gaps[e.Reason]++
+			case e.Kind == audit.KindChange && *e.Exact:
+				exact[e.ID] = e
+			}
+		}
+	}
+	var got, want []string
+	for _, e := range exact {
+		if e.Zxid > from && e.Zxid <= through {
+			got = append(got, fmt.Sprint(e.Zxid, " ", e.Op, " ", e.Path, " ", e.ID))
+		}
+	}
+	for _, c := range truth.Changes {
+		if c.Zxid > from && c.Zxid <= through {
+			id := audit.Identity{
+				Ensemble: truth.Ensemble, Generation: truth.Generation, Path: c.Path, Czxid: c.Czxid,
+				Op: c.Op, Counter: int64(c.Counter), Occurrence: c.Birth,
+			}
+			want = append(want, fmt.Sprint(c.Zxid, " ", c.Op, " ", c.Path, " ", id.ID()))
+		}
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-committed +recorded by any):\n%.4000s", diff)
+	}
+	t.Logf("%d changes, each recorded exactly beside some member; gaps: %v", len(want), gaps)
+}
