@@ -31,17 +31,18 @@ var ErrUnusable = errors.New("mirror is unusable")
 // Place says what the file of a mirror contains.
 type Place struct {
 	Format      int             `json:"format"`
-	Chain       string          `json:"chain"`             // The journal that Seq belongs to.
-	Seq         uint64          `json:"seq"`               // The last record of that journal that is applied.
-	Mark        audit.Zxid      `json:"mark"`              // Everything through it was handed over by the source.
-	ACL         audit.Zxid      `json:"acl,omitzero"`      // The same for changes of ACLs, which only a sweep or a log sees.
-	Verified    audit.Zxid      `json:"verified,omitzero"` // The same for what the server's digests confirm.
-	Widened     audit.Zxid      `json:"widened,omitzero"`  // The mark at which another policy came into force.
-	Generation  uint64          `json:"generation"`        // See audit.Identity.
-	Fingerprint string          `json:"fingerprint"`       // The policy under which content was kept.
-	DigestKey   string          `json:"digest_key"`        // Fingerprint of the key behind its digests.
-	Synced      map[string]bool `json:"synced"`            // The roots whose first sync is complete.
-	Mode        audit.Mode      `json:"mode,omitzero"`     // How the source observes, as recorded last.
+	Chain       string          `json:"chain"`              // The journal that Seq belongs to.
+	Ensemble    string          `json:"ensemble,omitempty"` // Whose znodes they are, by its name.
+	Seq         uint64          `json:"seq"`                // The last record of that journal that is applied.
+	Mark        audit.Zxid      `json:"mark"`               // Everything through it was handed over by the source.
+	ACL         audit.Zxid      `json:"acl,omitzero"`       // The same for changes of ACLs, which only a sweep or a log sees.
+	Verified    audit.Zxid      `json:"verified,omitzero"`  // The same for what the server's digests confirm.
+	Widened     audit.Zxid      `json:"widened,omitzero"`   // The mark at which another policy came into force.
+	Generation  uint64          `json:"generation"`         // See audit.Identity.
+	Fingerprint string          `json:"fingerprint"`        // The policy under which content was kept.
+	DigestKey   string          `json:"digest_key"`         // Fingerprint of the key behind its digests.
+	Synced      map[string]bool `json:"synced"`             // The roots whose first sync is complete.
+	Mode        audit.Mode      `json:"mode,omitzero"`      // How the source observes, as recorded last.
 
 	// Told is the highest zxid that a record of a change has which no
 	// transaction log told of, and Read the highest at which a znode was read.

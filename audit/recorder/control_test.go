@@ -1,6 +1,7 @@
 package recorder
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -163,6 +164,21 @@ func TestAnotherJournal(t *testing.T) {
 	}
 	if r.Place().Generation != 2 || s.mirror.Len() != 0 {
 		t.Errorf("generation %d, %d znodes", r.Place().Generation, s.mirror.Len())
+	}
+}
+
+// TestAnotherEnsemble: what is known of one ensemble is not compared with the
+// znodes of another.
+func TestAnotherEnsemble(t *testing.T) {
+	s := synced(t)
+	if err := s.commit(s.t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.mirror.Close()
+	o := s.options()
+	o.Ensemble = "other"
+	if _, err := New(o); err == nil || !strings.Contains(err.Error(), `those of the ensemble "test", not of "other"`) {
+		t.Errorf("New() = %v", err)
 	}
 }
 

@@ -107,7 +107,12 @@ func New(o Options) (*Recorder, error) {
 		r.startMirror()
 	case r.place.Seq > o.Head:
 		return nil, fmt.Errorf("the journal ends at record %d, but the mirror has seen record %d of it: records are missing", o.Head, r.place.Seq)
+	case r.place.Ensemble != "" && r.place.Ensemble != o.Ensemble:
+		// Their trees have nothing to do with each other: every difference
+		// would be recorded as a change that somebody made.
+		return nil, fmt.Errorf("the journal and the last known state are those of the ensemble %q, not of %q: each needs a directory of its own", r.place.Ensemble, o.Ensemble)
 	}
+	r.place.Ensemble = o.Ensemble
 	r.taken = r.place.Log
 	return r, nil
 }

@@ -47,13 +47,13 @@ func Verify(ctx context.Context, o VerifyOptions, out io.Writer) error {
 // verdictText says what a sound journal proves, and of any other how much of
 // it does.
 func verdictText(r journal.Report, err error) string {
-	_, isBroken := errors.AsType[*journal.BrokenError](err)
+	broken, isBroken := errors.AsType[*journal.BrokenError](err)
 	isEmpty := r.Last == 0 || r.Last < r.First
 	switch {
 	case isBroken && isEmpty:
-		return "broken: no record is proved\n"
+		return fmt.Sprintf("broken: no record is proved\n%s", place(broken))
 	case isBroken:
-		text := fmt.Sprintf("broken: only the records %d to %d, before the damage, prove each other\n", r.First, r.Last)
+		text := fmt.Sprintf("broken: only the records %d to %d, before the damage, prove each other\n%s", r.First, r.Last, place(broken))
 		if r.Witnessed > 0 {
 			text += witnessed(r)
 		}
@@ -84,6 +84,11 @@ func verdictText(r journal.Report, err error) string {
 			"Give --head=SEQ:CHECK with values of zkwarden_journal_head_seq and zkwarden_journal_head_check of one moment\n", r.First, r.Last)
 	}
 	return b.String()
+}
+
+// place is the first thing that is wrong, for who keeps the report alone.
+func place(b *journal.BrokenError) string {
+	return "first damage: " + strings.TrimPrefix(b.Error(), "journal is broken: ") + "\n"
 }
 
 func witnessed(r journal.Report) string {

@@ -121,7 +121,7 @@ func TestVerifySaysWhatIsBroken(t *testing.T) {
 	if _, ok := errors.AsType[*journal.BrokenError](err); !ok || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
-	if got != "broken: only the records 1 to 3, before the damage, prove each other\n" {
+	if got != "broken: only the records 1 to 3, before the damage, prove each other\n"+strings.Replace(want, "journal is broken", "first damage", 1)+"\n" {
 		t.Errorf("printed %q", got)
 	}
 	text2, err := verify(t, VerifyOptions{Dir: dir, JSON: true})
@@ -192,8 +192,13 @@ func TestVerifyWithoutHead(t *testing.T) {
 	}
 	report, _ := journal.Verify(t.Context(), dir, journal.VerifyOptions{})
 	got, err := verify(t, VerifyOptions{Dir: dir, Heads: []journal.Head{{Seq: 3, Hash: report.Hash}}})
-	want := "broken: only the records 1 to 3, before the damage, prove each other\nwitnessed: everything through record 3 is what the head 3 was seen with\n"
-	if _, ok := errors.AsType[*journal.BrokenError](err); !ok || got != want {
+	broken, ok := errors.AsType[*journal.BrokenError](err)
+	if !ok {
+		t.Fatalf("%q, %v", got, err)
+	}
+	want := "broken: only the records 1 to 3, before the damage, prove each other\n" + place(broken) +
+		"witnessed: everything through record 3 is what the head 3 was seen with\n"
+	if got != want {
 		t.Errorf("%q, %v", got, err)
 	}
 	if got, err = verify(t, VerifyOptions{Dir: dir, Heads: []journal.Head{{Seq: 3, Check: 1}}}); err == nil || strings.Contains(got, "witnessed") || !strings.Contains(err.Error(), "record 3 as the head that was given") {
