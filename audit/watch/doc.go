@@ -45,7 +45,7 @@
 // found by the [sweeper], which looks at every known znode once an interval and
 // has read what is not as it is known; that is also a check of everything
 // above. It marks the zxid at which it began, up to which every change of an
-// ACL was handed over.
+// ACL was handed over; so does a walk that reads every znode, as a first sync.
 //
 // The AdminServer can restore a snapshot under a session that does not notice,
 // and drops its watches. So the server is asked every half minute whether it has
