@@ -134,7 +134,7 @@ func (l *ledger) fitting(old []*txnlog.Txn, witness *txnlog.Txn) (count int, err
 			case fits && (count < 0 || count == n-1 && idle(old[n-1])):
 				count = n
 			case fits:
-				err = fmt.Errorf("%w: the digest of %v fits more than one end of what was before", errUnproven, audit.Zxid(witness.Zxid))
+				err = fmt.Errorf("%w: the digest of %v fits with and without the %v of %v", errUnproven, audit.Zxid(witness.Zxid), old[n-1].Type, audit.Zxid(old[n-1].Zxid))
 			}
 			if n == len(old) {
 				return
