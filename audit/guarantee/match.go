@@ -163,11 +163,15 @@ func (m *match) id(c Change) string {
 }
 
 // findHiddenDeath returns a death before the bracket of e. The dead was hidden
-// from the auditor when it died, and no sweep had noticed yet: where a gap came
+// from the auditor when it died, and no sweep had noticed yet, or what was born
+// in its place was hidden, and nobody remembers after a crash: where a gap came
 // in between, the death is taken for one in the gap.
 func (m *match) findHiddenDeath(e audit.Event, candidates []int) (int, bool) {
+	after, _ := bracket(e)
 	for _, i := range candidates {
-		if c := m.truth.Changes[i]; c.Hidden && c.Czxid == e.Czxid && m.accounts[i] != recorded {
+		c := m.truth.Changes[i]
+		succeeded := slices.ContainsFunc(m.hidden[c.Path], func(zxid audit.Zxid) bool { return zxid >= c.Zxid && zxid <= after })
+		if (c.Hidden || succeeded) && c.Czxid == e.Czxid && m.accounts[i] != recorded {
 			return i, true
 		}
 	}
