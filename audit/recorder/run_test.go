@@ -78,7 +78,7 @@ func TestRunEndsWithEverythingDurable(t *testing.T) {
 	}
 	place := s.options().Place
 	want2 := mirror.Place{
-		Format: place.Format, Chain: testChain, Seq: 5, Mark: 9, Generation: 1,
+		Format: place.Format, Chain: testChain, Ensemble: "test", Seq: 5, Mark: 9, Generation: 1,
 		Fingerprint: s.policy.Fingerprint(), DigestKey: s.policy.KeyFingerprint(), Synced: map[string]bool{"/r": true},
 		Told: 10, Read: 10, Ahead: map[string][]mirror.Change{"/r/a": {{Op: audit.OpCreated, Czxid: 10, After: 9, Until: 10, Count: 1}}},
 	}
