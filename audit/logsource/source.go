@@ -75,7 +75,7 @@ type pace struct {
 
 func usualPace() pace {
 	return pace{
-		poll: 25 * time.Millisecond, idle: 100 * time.Millisecond, ask: 25 * time.Millisecond, beat: time.Second,
+		poll: 50 * time.Millisecond, idle: 100 * time.Millisecond, ask: 40 * time.Millisecond, beat: time.Second,
 		stall: 5 * time.Second, silence: time.Minute, retry: time.Second, maxRetry: 5 * time.Minute, look: 5 * time.Second,
 	}
 }
