@@ -172,7 +172,7 @@ func TestReconnect(t *testing.T) {
 	s.expect("handed over", s.handed(), "gap (12,30] reconnect")
 	s.asked()
 	s.server(got(30, "/r", 0, 0))
-	s.expect("handed over", s.handed(), "resync /r found v0", "walked 1 at 30")
+	s.expect("handed over", s.handed(), "resync /r found v0", "walked 1 from 30 at 30")
 	s.lose()
 	s.link(30)
 	s.server(ping(31))

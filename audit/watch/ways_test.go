@@ -82,7 +82,7 @@ func TestUnreadableWay(t *testing.T) {
 	s.server(stat(9, "/a", 3))
 	s.asked()
 	s.server(frame{zxid: 9, code: errNoAuth, request: request{op: opGetChildren2, path: "/a"}})
-	s.expect("handed over", s.handed(), "resync /a denied", "walked 0 at 9")
+	s.expect("handed over", s.handed(), "resync /a denied", "walked 0 from 9 at 9")
 }
 
 // TestWayBecomesWanted: an answer without data is none for a znode that is
@@ -98,7 +98,7 @@ func TestWayBecomesWanted(t *testing.T) {
 	s.expect("nothing", s.handed())
 	s.expect("nothing", s.asked())
 	s.server(got(10, "/a", 2, 0))
-	s.expect("handed over", s.handed(), "resync /a found v2", "walked 1 at 10")
+	s.expect("handed over", s.handed(), "resync /a found v2", "walked 1 from 9 at 10")
 }
 
 // TestListIsSharedByVisits: whoever asks for children that are asked for already

@@ -40,7 +40,7 @@ func losing() []told {
 			ensembles: []*simulated{simulate(labelled("prod"), 3, 1, 60).withoutViews().
 				set(3, 20, 0, down).set(2, 40, 0, down).set(1, 40, 0, notServing).set(4, 40, 0, notServing).
 				show(1, "zookeeper_quorum_size", "3*40 -*20").show(4, "zookeeper_quorum_size", "3*40 -*20")},
-			checks: []exprTest{at("9m"), at("17m", risk, missing), at("22m", lost, noLeader, missing), at("29m", lost, noLeader, missing+"*2")},
+			checks: []exprTest{at("9m"), at("17m", risk, missing), at("23m", lost, noLeader, missing), at("29m", lost, noLeader, missing+"*2")},
 		},
 		{
 			name:      "a server that stands alone is a quorum until it is gone",
