@@ -59,14 +59,14 @@ var ErrUnvouched = errors.New("no head that was given vouches for the removal")
 // begins, and on a copy. The error is a [*BrokenError] for the first place that
 // is wrong; the report then covers what stands before it.
 func Verify(ctx context.Context, dir string, o VerifyOptions) (Report, error) {
+	var err error
 	for range maxRestarts {
 		v := &verification{dir: dir, options: o}
-		err := v.run(ctx)
-		if !errors.Is(err, errVanished) {
+		if err = v.run(ctx); !errors.Is(err, errVanished) {
 			return v.report, err
 		}
 	}
-	return Report{}, fmt.Errorf("verify journal %s: %w, again and again", dir, errVanished)
+	return Report{}, fmt.Errorf("verify journal %s, again and again: %w", dir, err)
 }
 
 // errVanished says that a segment was listed and is gone, as retention does it,
@@ -80,6 +80,8 @@ type verification struct {
 	head      mark
 	noHead    error     // What is wrong with the file head.
 	witnesses []witness // Those not met yet.
+
+	newestSegment stored // As it was listed.
 
 	begin    mark // What the first record says of the one before it.
 	notKept  error
@@ -106,6 +108,7 @@ func (v *verification) run(ctx context.Context) error {
 	v.report = Report{First: 1, Hash: noHash, Segments: len(segments)}
 	for _, s := range segments {
 		v.total += s.size
+		v.newestSegment = s
 	}
 	for i, s := range segments {
 		if err := ctx.Err(); err != nil {
@@ -290,7 +293,7 @@ func (v *verification) conclude() error {
 		if v.newest.seq == v.begin.seq {
 			return otherBeginning(v.dir, v.newest, v.begin.hash)
 		}
-		return unvouched(v.dir, v.newest.seq+1, v.begin.seq+1)
+		return v.perhapsLater(unvouched(v.dir, v.newest.seq+1, v.begin.seq+1))
 	}
 	for _, w := range v.witnesses {
 		if w.Seq > v.last.seq {
@@ -311,6 +314,21 @@ func (v *verification) conclude() error {
 			ErrUnvouched, v.begin.seq, removedBy)
 	}
 	return nil
+}
+
+// perhapsLater returns err, and errVanished with it where the journal has gone on
+// since its segments were listed: what vouches for a removal in between may be
+// in a record that was not there yet.
+func (v *verification) perhapsLater(err error) error {
+	segments, listErr := listSegments(v.dir)
+	if listErr != nil || len(segments) == 0 {
+		return err
+	}
+	newest := segments[len(segments)-1]
+	if newest.first == v.newestSegment.first && newest.size == v.newestSegment.size {
+		return err
+	}
+	return fmt.Errorf("%w: %w", errVanished, err)
 }
 
 func (v *verification) progress(done int64) {
