@@ -45,7 +45,7 @@ test: ## run all tests with the race detector, most of them against real servers
 	@internal/zktest/fetch.sh >/dev/null
 	@internal/tools/promtool.sh >/dev/null
 	@internal/tools/promtool.sh prometheus >/dev/null
-	go test -race -timeout 20m ./...
+	go test -race -timeout 20m ./internal/app ./... # The longest first: nothing waits for it in the end.
 
 test-all: ## run the full matrix of ZooKeeper versions and the long model tests
 	@internal/tools/require.sh go git cc
