@@ -40,12 +40,13 @@ demo: ## run a three-server ensemble with a sidecar beside each; DEMO_SECONDS=30
 	@go build -buildvcs=false -o "$(ZKWARDEN_CACHE)/bin/demo" ./internal/zktest/demo
 	@exec "$(ZKWARDEN_CACHE)/bin/demo" -seconds "$(DEMO_SECONDS)"
 
+# The longest package comes first, so that nothing waits for it in the end.
 test: ## run all tests with the race detector, most of them against real servers
 	@internal/tools/require.sh go git cc
 	@internal/zktest/fetch.sh >/dev/null
 	@internal/tools/promtool.sh >/dev/null
 	@internal/tools/promtool.sh prometheus >/dev/null
-	go test -race -timeout 20m ./internal/app ./... # The longest first: nothing waits for it in the end.
+	go test -race -timeout 20m ./internal/app ./...
 
 test-all: ## run the full matrix of ZooKeeper versions and the long model tests
 	@internal/tools/require.sh go git cc
