@@ -169,9 +169,23 @@ const (
 
 // ACL is one entry of an access control list.
 type ACL struct {
-	Perms  string `json:"perms"` // A subset of "cdrwa" in that order.
+	Perms  string `json:"perms"` // A subset of "cdrwa" in that order, see [PermsOf].
 	Scheme string `json:"scheme"`
 	ID     string `json:"id"`
+}
+
+// PermsOf writes the bits of ZooKeeper's ZooDefs.Perms as letters.
+func PermsOf(bits int32) string {
+	perms := make([]byte, 0, 5)
+	for _, p := range [...]struct {
+		bit    int32
+		letter byte
+	}{{4, 'c'}, {8, 'd'}, {1, 'r'}, {2, 'w'}, {16, 'a'}} {
+		if bits&p.bit != 0 {
+			perms = append(perms, p.letter)
+		}
+	}
+	return string(perms)
 }
 
 // Actor says who made a change, and how sure that is.

@@ -56,21 +56,7 @@ func causeOf(h txnlog.Header, op txnlog.Op) audit.Cause {
 func entries(list []txnlog.ACL) []audit.ACL {
 	acl := make([]audit.ACL, 0, len(list))
 	for _, entry := range list {
-		acl = append(acl, audit.ACL{Perms: permsOf(entry.Perms), Scheme: string(entry.Scheme), ID: string(entry.ID)})
+		acl = append(acl, audit.ACL{Perms: audit.PermsOf(entry.Perms), Scheme: string(entry.Scheme), ID: string(entry.ID)})
 	}
 	return acl
-}
-
-// permsOf writes the bits of ZooDefs.Perms as letters.
-func permsOf(bits int32) string {
-	perms := make([]byte, 0, 5)
-	for _, p := range [...]struct {
-		bit    int32
-		letter byte
-	}{{4, 'c'}, {8, 'd'}, {1, 'r'}, {2, 'w'}, {16, 'a'}} {
-		if bits&p.bit != 0 {
-			perms = append(perms, p.letter)
-		}
-	}
-	return string(perms)
 }

@@ -23,15 +23,6 @@ const (
 	rewriteBatch = 1 << 14
 )
 
-// Commit is Begin and the writing in one.
-func (m *Mirror) Commit(place Place) error {
-	write, err := m.Begin(place)
-	if err != nil {
-		return err
-	}
-	return write()
-}
-
 // Begin takes all changes and the place that they belong to for a commit.
 // What it returns writes them in one durable transaction, and may do so while
 // the mirror changes further; it can be called again after an error. The next

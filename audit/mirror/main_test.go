@@ -52,7 +52,7 @@ func begin(t rapid.TB, m *Mirror, place Place) (write func() error) {
 
 func commit(t testing.TB, m *Mirror, place Place) {
 	t.Helper()
-	if err := m.Commit(place); err != nil {
+	if err := begin(t, m, place)(); err != nil {
 		t.Fatal(err)
 	}
 }

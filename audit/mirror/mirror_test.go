@@ -82,8 +82,8 @@ func TestRefusedCommit(t *testing.T) {
 	commit(t, m, Place{Seq: 1})
 	m.Put("/a", at(1))
 	m.fresh.change("/z"+strings.Repeat("z", bolt.MaxKeySize), new(at(1)))
-	if err := m.Commit(Place{Seq: 2}); err == nil || !strings.HasPrefix(err.Error(), `commit mirror: write "/zzz`) {
-		t.Fatalf("Commit() = %.80v", err)
+	if err := begin(t, m, Place{Seq: 2})(); err == nil || !strings.HasPrefix(err.Error(), `commit mirror: write "/zzz`) {
+		t.Fatalf("write() = %.80v", err)
 	}
 	if _, err := m.Begin(Place{Seq: 3}); err == nil {
 		t.Error("another commit begins while one waits to be written")

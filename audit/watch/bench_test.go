@@ -80,26 +80,33 @@ func bare(b *testing.B, address, root string) int {
 	return reads
 }
 
-// BenchmarkSync shows what a first sync costs beside the same reads through
-// the library alone, and a resync when nothing changed.
-func BenchmarkSync(b *testing.B) {
+// planted starts a server with many znodes below /r, and returns a client of it.
+func planted(b *testing.B) (conn *zk.Conn, address string) {
+	b.Helper()
 	ensemble, err := zktest.Launch(b.Context(), zktest.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer ensemble.Close()
-	address := ensemble.Addrs()[0]
+	b.Cleanup(func() { ensemble.Close() })
+	address = ensemble.Addrs()[0]
 	conn, events, err := zk.Connect([]string{address}, 10*time.Second, zk.WithLogger(clientLogger{log.NewNopLogger()}))
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer func() {
+	b.Cleanup(func() {
 		conn.Close()
 		for range events {
 			// Until its last goroutine has ended.
 		}
-	}()
+	})
 	plant(b, conn, "/r", many, 99)
+	return conn, address
+}
+
+// BenchmarkSync shows what a first sync costs beside the same reads through
+// the library alone, and a resync when nothing changed.
+func BenchmarkSync(b *testing.B) {
+	conn, address := planted(b)
 	proxy, err := zktest.NewProxy(address)
 	if err != nil {
 		b.Fatal(err)
@@ -154,23 +161,7 @@ func BenchmarkSync(b *testing.B) {
 // BenchmarkRescope shows what another policy costs: everything below a root is
 // read once more while notifications go on, beside a first sync of the same.
 func BenchmarkRescope(b *testing.B) {
-	ensemble, err := zktest.Launch(b.Context(), zktest.Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer ensemble.Close()
-	address := ensemble.Addrs()[0]
-	conn, events, err := zk.Connect([]string{address}, 10*time.Second, zk.WithLogger(clientLogger{log.NewNopLogger()}))
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer func() {
-		conn.Close()
-		for range events {
-			// Until its last goroutine has ended.
-		}
-	}()
-	plant(b, conn, "/r", many, 99)
+	conn, address := planted(b)
 	var syncTime, rescopeTime, toldTime time.Duration
 	for b.Loop() {
 		known := newLedger()

@@ -122,24 +122,10 @@ func (d *decoder) acl() []audit.ACL {
 	}
 	entries := make([]audit.ACL, 0, n)
 	for range n {
-		perms := permsOf(d.int32())
+		perms := audit.PermsOf(d.int32())
 		entries = append(entries, audit.ACL{Perms: perms, Scheme: d.string(), ID: d.string()})
 	}
 	return entries
-}
-
-// permsOf writes the bits of ZooDefs.Perms as letters.
-func permsOf(bits int32) string {
-	perms := make([]byte, 0, 5)
-	for _, p := range [...]struct {
-		bit    int32
-		letter byte
-	}{{4, 'c'}, {8, 'd'}, {1, 'r'}, {2, 'w'}, {16, 'a'}} {
-		if bits&p.bit != 0 {
-			perms = append(perms, p.letter)
-		}
-	}
-	return string(perms)
 }
 
 func (d *decoder) stat() audit.Stat {

@@ -119,21 +119,7 @@ func (c content) describe(p *policy.Policy, rule policy.Rule) *audit.Content {
 func DescribeACL(p *policy.Policy, rule policy.Rule, acl []txnlog.ACL) (recorded []audit.ACL, masked bool) {
 	entries := make([]audit.ACL, len(acl))
 	for i, a := range acl {
-		entries[i] = audit.ACL{Perms: perms(a.Perms), Scheme: string(a.Scheme), ID: string(a.ID)}
+		entries[i] = audit.ACL{Perms: audit.PermsOf(a.Perms), Scheme: string(a.Scheme), ID: string(a.ID)}
 	}
 	return p.ACL(rule, entries)
-}
-
-// perms writes permission bits (ZooDefs.Perms) as ZooKeeper's shell does.
-func perms(bits int32) string {
-	var text []byte
-	for _, perm := range []struct {
-		bit  int32
-		name byte
-	}{{4, 'c'}, {8, 'd'}, {1, 'r'}, {2, 'w'}, {16, 'a'}} {
-		if bits&perm.bit != 0 {
-			text = append(text, perm.name)
-		}
-	}
-	return string(text)
 }
