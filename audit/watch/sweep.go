@@ -18,6 +18,9 @@ const (
 	// sweepRetry is the wait before a znode is looked at again that could not
 	// be, for lack of a connection.
 	sweepRetry = time.Second
+	// sweepPause is the wait before it is looked again whether the end of the
+	// last sweep was handed over.
+	sweepPause = 10 * time.Millisecond
 )
 
 var errRewritten = errors.New("the ensemble went back in time")
@@ -88,13 +91,18 @@ func (w *sweeper) sweep(ctx context.Context) error {
 	})
 }
 
-// begin waits until everything that was told so far is known: a znode whose
-// creation is on its way to the recorder would be passed over.
+// begin waits until the end of the last sweep was handed over, since the
+// recorder counts what it is shown between two ends, and until everything that
+// was told so far is known: a znode whose creation is on its way to the
+// recorder would be passed over.
 func (w *sweeper) begin(ctx context.Context) error {
 	for {
 		begun := make(chan struct{})
-		var link context.Context
+		var link context.Context // Nil while the last sweep has not ended.
 		err := w.do(ctx, func(f *follower) {
+			if f.swept != 0 {
+				return
+			}
 			link = f.working
 			zxid, history := f.last, f.history
 			f.fifo.push(&item{done: true, then: func() {
@@ -105,6 +113,12 @@ func (w *sweeper) begin(ctx context.Context) error {
 		})
 		if err != nil {
 			return err
+		}
+		if link == nil {
+			if err := sleep(ctx, sweepPause); err != nil {
+				return err
+			}
+			continue
 		}
 		select {
 		case <-begun:

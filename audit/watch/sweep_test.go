@@ -80,6 +80,39 @@ func TestSweepBeginsBehindWhatWasTold(t *testing.T) {
 	}
 }
 
+// TestSweepBeginsBehindTheLast: what is shown before the end of a sweep is
+// counted with it.
+func TestSweepBeginsBehindTheLast(t *testing.T) {
+	s := sweeping(t)
+	s.sweepVisit("/r/b", false)
+	s.expect("asked", s.asked(), "get /r/b")
+	s.swept(9)
+	w := &sweeper{known: s.known, orders: s.tr.sweeps}
+	begun := make(chan error, 1)
+	go func() { begun <- w.begin(t.Context()) }()
+	order := func() {
+		t.Helper()
+		select {
+		case o := <-s.tr.sweeps:
+			o(s.f)
+		case <-time.After(10 * time.Second):
+			t.Fatal("it began, and asks no more")
+		}
+	}
+	for range 2 {
+		order()
+		s.expect("waits for the answer", s.handed())
+	}
+	s.server(refusedRead(12, "/r/b", errNoAuth))
+	order()
+	s.expect("the end of the last one comes first", s.handed(), "sweep /r/b denied", "swept 9 at 12")
+	order()
+	s.handed()
+	if err := <-begun; err != nil || w.begun != 12 {
+		t.Errorf("begin() = %v at %v", err, w.begun)
+	}
+}
+
 // TestSweepBeginsOnTheNextLink where the one that was to tell is lost.
 func TestSweepBeginsOnTheNextLink(t *testing.T) {
 	s := sweeping(t)
