@@ -18,7 +18,10 @@ const maxAhead = 4096
 func (r *Recorder) noteChange(e audit.Event) {
 	after, until := span(e)
 	if e.Source == audit.OriginTxnlog {
-		r.place.Log = mirror.Operation{Zxid: until, Index: e.Index}
+		// One that the log had passed over may be recorded behind later ones.
+		if at := (mirror.Operation{Zxid: until, Index: e.Index}); beyond(at, r.place.Log) {
+			r.place.Log = at
+		}
 		return
 	}
 	r.place.Told, r.place.Read = max(r.place.Told, e.Zxid), max(r.place.Read, until)
@@ -54,10 +57,10 @@ func span(e audit.Event) (after, until audit.Zxid) {
 // the mirror's file.
 func (o *operation) takeAhead() bool {
 	r, t := o.r, o.Txn
-	if !beyond(t, r.taken) {
+	if !beyond(placeOf(t), r.taken) {
 		return false
 	}
-	r.taken = mirror.Operation{Zxid: t.Zxid, Index: t.Index}
+	r.taken = placeOf(t)
 	changes := r.place.Ahead[t.Path]
 	i := slices.IndexFunc(changes, func(c mirror.Change) bool { return tellsOf(c, t) })
 	if i < 0 {

@@ -80,6 +80,25 @@ func TestRecordedBehindTheCount(t *testing.T) {
 		"deleted /r/n at 15 of 14 v0 -new14 -cdrwa:world:anyone explicit exact by txnlog")
 }
 
+// TestPassedOver: a crash takes the marks behind which a log began, not its
+// records. The log that begins anew before them tells of a change of an ACL which
+// it had passed over, and then what is recorded already.
+func TestPassedOver(t *testing.T) {
+	s := synced(t)
+	if err := s.commit(s.t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	set := leaving(1, logged(audit.OpDataChanged, "/r/a", 16))
+	s.holds("begun behind a mark", s.show(audit.Mark{Zxid: 15}, txnlogMode, set), "mode txnlog 3.9.5 at 15",
+		"data_changed /r/a at 16 of 5 v1 -A +set16 exact by txnlog")
+	s.restart()
+	acl := leaving(1, logged(audit.OpACLChanged, "/r/a", 12))
+	s.holds("passed over", s.show(acl), "acl_changed /r/a at 12 of 5 v1 a1 +r:world:anyone exact by txnlog")
+	s.holds("told again", s.show(acl, set))
+	s.holds("the next one", s.show(audit.Mark{Zxid: 16, ACL: 16}, leaving(2, logged(audit.OpDataChanged, "/r/a", 17))),
+		"data_changed /r/a at 17 of 5 v2 a1 -set16 +set17 exact by txnlog")
+}
+
 // TestOccurrences of lives that one transaction begins, where they are told again
 // in part, or are known before a first sync is complete.
 func TestOccurrences(t *testing.T) {

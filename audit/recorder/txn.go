@@ -24,7 +24,7 @@ func (r *Recorder) operated(ctx context.Context, t audit.Txn) error {
 	})}
 	again := !r.advance(t)
 	switch {
-	case o.wanted && (o.takeAhead() || again || o.covered()):
+	case o.wanted && (o.takeAhead() || again && !o.passedOver() || o.covered()):
 		o.skip()
 		return nil
 	case o.wanted:
@@ -40,17 +40,27 @@ func (r *Recorder) operated(ctx context.Context, t audit.Txn) error {
 }
 
 // advance moves the place in the log, and reports whether t lies behind it.
-// What does not was handled before.
+// What does not was handled before, unless it was passed over.
 func (r *Recorder) advance(t audit.Txn) bool {
-	if !beyond(t, r.place.Log) {
+	if !beyond(placeOf(t), r.place.Log) {
 		return false
 	}
-	r.place.Log, r.moved = mirror.Operation{Zxid: t.Zxid, Index: t.Index}, true
+	r.place.Log, r.moved = placeOf(t), true
 	return true
 }
 
-func beyond(t audit.Txn, at mirror.Operation) bool {
-	return t.Zxid > at.Zxid || t.Zxid == at.Zxid && t.Index > at.Index
+func placeOf(t audit.Txn) mirror.Operation { return mirror.Operation{Zxid: t.Zxid, Index: t.Index} }
+
+func beyond(a, b mirror.Operation) bool {
+	return a.Zxid > b.Zxid || a.Zxid == b.Zxid && a.Index > b.Index
+}
+
+// passedOver reports whether a log that has come further began behind the
+// operation, and lacked it. A crash may take the last marks, not the records of
+// the log: then the log begins anew at a mark before it. Of changes of ACLs
+// alone the live source may have told nothing meanwhile.
+func (o *operation) passedOver() bool {
+	return o.Op == audit.OpACLChanged && o.known && (o.entry.Czxid != 0 || bornWithTree(o.Path)) && !o.outdated()
 }
 
 func (o *operation) judge(ctx context.Context) error {
