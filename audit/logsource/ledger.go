@@ -106,56 +106,6 @@ func (l *ledger) add(txn *txnlog.Txn) error {
 	return nil
 }
 
-// fits reports whether a transaction can be the next one.
-func (l *ledger) fits(txn *txnlog.Txn) (fits bool) {
-	l.digests.Try(func() {
-		l.change(txn)
-		fits = txn.Digest.Sum-l.digests.Sum() == l.offset
-	})
-	return fits
-}
-
-// change makes the changes that a transaction lists.
-func (l *ledger) change(txn *txnlog.Txn) {
-	for _, op := range txn.Changes() {
-		l.digests.Change(txn.Header, op)
-	}
-}
-
-// fitting returns with how many of the transactions, from the first on, the
-// witness's digest comes out right. Those that change nothing make no
-// difference, and any other does: it returns errUnproven where that is not so,
-// as below /zookeeper, and errHole where the digest never comes out right.
-func (l *ledger) fitting(old []*txnlog.Txn, witness *txnlog.Txn) (count int, err error) {
-	count = -1
-	l.digests.Try(func() {
-		for n := 0; ; n++ {
-			switch fits := l.fits(witness); {
-			case fits && (count < 0 || count == n-1 && idle(old[n-1])):
-				count = n
-			case fits:
-				err = fmt.Errorf("%w: the digest of %v fits with and without the %v of %v", errUnproven, audit.Zxid(witness.Zxid), old[n-1].Type, audit.Zxid(old[n-1].Zxid))
-			}
-			if n == len(old) {
-				return
-			}
-			l.change(old[n])
-		}
-	})
-	if count < 0 {
-		err = fmt.Errorf("%w: %v does not go on from what was before", errHole, audit.Zxid(witness.Zxid))
-	}
-	return count, err
-}
-
-// idle reports whether a transaction changes nothing.
-func idle(txn *txnlog.Txn) bool {
-	for range txn.Changes() {
-		return false
-	}
-	return txn.Type != txnlog.TypeCloseSession || txn.Ops[0].HasPaths
-}
-
 // comparable reports whether the transaction has a digest of the known kind.
 func comparable(txn *txnlog.Txn) bool {
 	return txn.HasDigest && txn.Digest.Version == txnlog.DigestVersion
