@@ -1,10 +1,13 @@
 package logsource
 
 import (
+	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/go-zookeeper/zk"
 
@@ -110,4 +113,52 @@ func TestACLsNeedAWholeLog(t *testing.T) {
 			t.Errorf("%s: told %d, want %d and a mark", name, len(told), c.from-c.acl)
 		}
 	}
+}
+
+// TestACLsBehindAHole: a log that lacks changes of ACLs waits for a sweep of the
+// live source, and its marks go on from that.
+func TestACLsBehindAHole(t *testing.T) {
+	server := zktest.Start(t, zktest.Options{Config: map[string]string{"snapCount": "20"}}).Server(1)
+	conn := connect(t, server.Addr())
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	create(ctx, t, conn, "/r")
+	create(ctx, t, conn, "/r/n")
+	s := newStory(t, under("/r"))
+	s.sweeps, s.logs = time.Hour, filepath.Join(t.TempDir(), "logs")
+	link := func() {
+		if err := os.Symlink(server.TxnLogDir(), s.logs); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link()
+	start(s, 0, server)
+	_, at := s.await("handing over", 0, isMode(audit.ModeTxnlog))
+	if err := os.Remove(s.logs); err != nil {
+		t.Fatal(err)
+	}
+	create(ctx, t, conn, "/r/unlogged")
+	_, at = s.await("the loss", at, isGap(audit.GapLogLost))
+	must[*zk.Stat](t)(conn.SetACL("/r/n", zk.WorldACL(zk.PermRead), -1))
+	for range 100 {
+		must[*zk.Stat](t)(conn.Set("/r", nil, -1))
+	}
+	files := must[[]txnlog.File](t)(txnlog.Logs(server.TxnLogDir()))
+	for _, file := range files[:len(files)-1] {
+		if err := os.Remove(file.Path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link()
+	_, at = s.await("the ACL", at, func(o audit.Observation) bool {
+		seen, ok := o.(audit.Seen)
+		return ok && seen.Origin == audit.OriginSweep && seen.Path == "/r/n" && seen.Node.Stat.Aversion == 1
+	})
+	_, at = s.await("handing over again", at, isMode(audit.ModeTxnlog))
+	create(ctx, t, conn, "/r/after")
+	_, stat, err := conn.Exists("/r/after")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.await("mark of ACLs", at, isACL(stat.Czxid))
 }

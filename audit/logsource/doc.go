@@ -19,7 +19,8 @@
 // No watch tells of ACLs. The live source knows all of them as of the beginning
 // of its first sync, or of its last sweep; when the log takes over it tells of
 // those that changed since. Where it lacks transactions between, or another epoch
-// began there, its marks say nothing of ACLs until the live source has swept.
+// began there, it waits for a sweep, which hurries then. That has a limit, behind
+// which its marks say nothing of ACLs until the live source has swept.
 //
 // # What is committed
 //
@@ -59,10 +60,11 @@
 // come out right. A write that the leader's first one overwrites leaves no trace
 // in it, so where several do, the versions decide, which follow one another.
 // Where none does, some are missing; where the leader's first transaction deletes
-// what the last may have written, or there are no digests, nobody can tell. Before 3.6, and with digest.enabled=false,
-// every change of the epoch is therefore a gap, filled by the live source; so
-// it is where the new epoch has no transaction within some seconds. A tail that
-// its server was elected with is committed, and comes out right like any other.
+// what the last may have written, or there are no digests, nobody can tell.
+// Before 3.6, and with digest.enabled=false, every change of the epoch is
+// therefore a gap, filled by the live source; so it is where the new epoch has no
+// transaction within some seconds. A tail that its server was elected with is
+// committed, and comes out right like any other.
 //
 // # Holes
 //

@@ -1,6 +1,7 @@
 package logsource
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -32,9 +33,11 @@ func (u under) Leads(path string) bool { return u.Wants(path) }
 
 // story is what a source has told, and takes the recorder's place.
 type story struct {
-	t     testing.TB
-	scope audit.Scope
-	out   chan audit.Observation
+	t      testing.TB
+	scope  audit.Scope
+	logs   string // The directory of the logs, unless it is the one of the server.
+	out    chan audit.Observation
+	sweeps time.Duration // The interval of the live source's sweeps; zero for none.
 	// meanwhile, unless it is nil, happens while each observation is told.
 	meanwhile func(audit.Observation)
 
@@ -171,11 +174,11 @@ func start(s *story, from audit.Zxid, server *zktest.Server, servers ...string) 
 	if len(servers) == 0 {
 		servers = []string{server.Addr()}
 	}
-	options := watch.Options{Servers: servers, SessionTimeout: 4 * time.Second, Dial: new(net.Dialer).DialContext, Logger: log.NewNopLogger()}
+	options := watch.Options{Servers: servers, SessionTimeout: 4 * time.Second, SweepInterval: s.sweeps, Dial: new(net.Dialer).DialContext, Logger: log.NewNopLogger()}
 	applied := watch.NewApplied(options)
 	source = New(Options{
 		Locate: func(context.Context) (logs, snapshots string, err error) {
-			return server.TxnLogDir(), server.DataDir(), nil
+			return cmp.Or(s.logs, server.TxnLogDir()), server.DataDir(), nil
 		},
 		Live: watch.New(options), Applied: applied, Logger: logger(),
 	})

@@ -95,6 +95,7 @@ var errEnded = errors.New("live source has ended")
 func (r *run) relay(ctx context.Context, in <-chan audit.Observation, passed <-chan struct{}, prepare func() <-chan *tail) (*tail, error) {
 	var (
 		when moment
+		acls sweeping
 		t    *tail
 	)
 	prepared := prepare()
@@ -121,7 +122,7 @@ func (r *run) relay(ctx context.Context, in <-chan audit.Observation, passed <-c
 		if t == nil || when.at == 0 {
 			continue
 		}
-		switch reached, err := t.reach(when.at); {
+		switch reached, err := r.reaches(t, when, &acls); {
 		case err != nil:
 			t.close()
 			t = nil
@@ -140,6 +141,16 @@ func (r *run) relay(ctx context.Context, in <-chan audit.Observation, passed <-c
 			return t, nil
 		}
 	}
+}
+
+// reaches reports whether the log can take over where the live source is.
+func (r *run) reaches(t *tail, when moment, acls *sweeping) (bool, error) {
+	reached, err := t.reach(when.at)
+	if err != nil || !reached || when.rescope {
+		return reached, err
+	}
+	wait, err := acls.wanted(r, t, when.at)
+	return !wait, err
 }
 
 // explain gives the gap between the log and the live source its true reason:

@@ -19,6 +19,8 @@ type Live interface {
 	audit.Source
 	// Rescope makes it read its scope anew while it runs.
 	Rescope()
+	// SweepSoon makes it compare every znode soon, and reports whether it will.
+	SweepSoon() bool
 	// StandIn tells it how the log is followed in its place, as Err and its
 	// metrics then say.
 	StandIn(err error)
@@ -67,6 +69,7 @@ type pace struct {
 	ask      time.Duration // Between two questions how far the server is, at least;
 	beat     time.Duration // and where the log has nothing to ask for.
 	stall    time.Duration // For the log to have what the server is known to have applied.
+	sweep    time.Duration // For a sweep of the live source, where the log lacks changes of ACLs.
 	silence  time.Duration // For an answer how far the server is, where transactions wait for it.
 	retry    time.Duration // Before a log that was given up is looked at again; it doubles each time,
 	maxRetry time.Duration // up to this,
@@ -76,7 +79,7 @@ type pace struct {
 func usualPace() pace {
 	return pace{
 		poll: 50 * time.Millisecond, idle: 100 * time.Millisecond, ask: 40 * time.Millisecond, beat: time.Second,
-		stall: 5 * time.Second, silence: time.Minute, retry: time.Second, maxRetry: 5 * time.Minute, look: 5 * time.Second,
+		stall: 5 * time.Second, sweep: 5 * time.Minute, silence: time.Minute, retry: time.Second, maxRetry: 5 * time.Minute, look: 5 * time.Second,
 	}
 }
 

@@ -53,7 +53,8 @@ type Source struct {
 	Options
 	walked   atomic.Uint64
 	progress progress
-	rescoped chan struct{} // Has a token when the scope is to be read anew.
+	rescoped chan struct{} // Has a token when the scope is to be read anew,
+	soon     chan struct{} // and one when a sweep is to end soon.
 	metrics  *metrics
 
 	pace     pace
@@ -67,7 +68,7 @@ func New(o Options) *Source {
 		o.Timeout = defaultTimeout
 	}
 	return &Source{
-		Options: o, rescoped: make(chan struct{}, 1), metrics: newMetrics(o.Registry), pace: usualPace(),
+		Options: o, rescoped: make(chan struct{}, 1), soon: make(chan struct{}, 1), metrics: newMetrics(o.Registry), pace: usualPace(),
 	}
 }
 

@@ -35,9 +35,25 @@ type sweeper struct {
 	exists   func(path string) (bool, *zk.Stat, error)
 	orders   chan<- order
 	interval time.Duration
+	soon     <-chan struct{} // See [Source.SweepSoon].
 
+	hurried bool       // Whether this sweep is to end soon.
 	begun   audit.Zxid // What the server had applied when the sweep began.
 	history int        // The history that it belongs to.
+}
+
+// SweepSoon lets the sweep that runs, or else another one, end as soon as it can
+// without more than its usual number of reads a second. It reports whether there
+// is one to wait for, and may be called at any time.
+func (s *Source) SweepSoon() bool {
+	if s.SweepInterval <= 0 {
+		return false
+	}
+	select {
+	case s.soon <- struct{}{}:
+	default: // It is to hurry already.
+	}
+	return true
 }
 
 // sweep begins to sweep, if it is wanted, and returns how to end it.
@@ -46,7 +62,7 @@ func (s *Source) sweep(ctx context.Context, t *tracker, conn *zk.Conn, pool *syn
 		return func() {}
 	}
 	ctx, stop = context.WithCancel(ctx)
-	w := &sweeper{known: t.known, exists: conn.Exists, orders: t.sweeps, interval: s.SweepInterval}
+	w := &sweeper{known: t.known, exists: conn.Exists, orders: t.sweeps, interval: s.SweepInterval, soon: s.soon}
 	pool.Go(func() { w.run(ctx) })
 	return stop
 }
@@ -59,8 +75,23 @@ func (w *sweeper) run(ctx context.Context) {
 		if errors.Is(err, errRewritten) {
 			continue
 		}
-		_ = sleep(ctx, time.Until(start.Add(w.interval))) // The loop looks itself.
+		w.hurried = false
+		_ = w.pause(ctx, time.Until(start.Add(w.interval))) // The loop looks itself.
 	}
+}
+
+// pause waits for d, or until it is told to hurry.
+func (w *sweeper) pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-w.soon:
+		w.hurried = true
+	case <-timer.C:
+	}
+	return nil
 }
 
 func (w *sweeper) sweep(ctx context.Context) error {
@@ -73,10 +104,10 @@ func (w *sweeper) sweep(ctx context.Context) error {
 	}
 	for path := range w.known.Walk("/", -1) {
 		step := time.Second / sweepRate
-		if time.Since(began) < w.interval { // Else there are more by now.
+		if !w.hurried && time.Since(began) < w.interval { // Else there are more by now.
 			step = max(step, w.interval/time.Duration(count+1))
 		}
-		if err := sleep(ctx, step); err != nil {
+		if err := w.pause(ctx, step); err != nil {
 			return err
 		}
 		if err := w.check(ctx, path); err != nil {

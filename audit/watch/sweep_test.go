@@ -3,10 +3,12 @@ package watch
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/go-kit/log"
 	"github.com/go-zookeeper/zk"
 
 	"zkwarden/audit"
@@ -257,4 +259,52 @@ func TestSweeper(t *testing.T) {
 		cancel()
 		<-ended
 	})
+}
+
+// TestSweepSoon: a sweep that would take its interval ends at the pace of the
+// reads, and one that is not due begins.
+func TestSweepSoon(t *testing.T) {
+	exists := func(string) (bool, *zk.Stat, error) { return true, &zk.Stat{Czxid: 1}, nil }
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		orders := make(chan order)
+		source := New(Options{SweepInterval: time.Hour, Logger: log.NewNopLogger()})
+		s := sweeping(t)
+		s.known.stats = map[string]audit.Stat{"/r": {Czxid: 1}}
+		s.known.children = map[string][]string{"/": {"r", "s", "t"}}
+		w := &sweeper{known: s.known, exists: exists, orders: orders, interval: source.SweepInterval, soon: source.soon}
+		ended := make(chan struct{})
+		go func() { w.run(ctx); close(ended) }()
+		// swept lets the sweeper work until a sweep has ended.
+		swept := func() (took time.Duration) {
+			begun, ended := time.Now(), false
+			for !ended {
+				(<-orders)(s.f)
+				ended = slices.ContainsFunc(s.handed(), func(line string) bool { return strings.HasPrefix(line, "swept") })
+			}
+			return time.Since(begun)
+		}
+		for _, sweep := range []string{"that runs", "that is not due"} {
+			begun := make(chan struct{})
+			go func() {
+				time.Sleep(time.Minute)
+				if !source.SweepSoon() {
+					t.Error("there is no sweep")
+				}
+				close(begun)
+			}()
+			if took := swept(); took < time.Minute || took > 2*time.Minute {
+				t.Errorf("the sweep %s ended after %v", sweep, took)
+			}
+			<-begun
+		}
+		if took := swept(); took < 50*time.Minute {
+			t.Errorf("the next one ended after %v", took)
+		}
+		cancel()
+		<-ended
+	})
+	if New(Options{Logger: log.NewNopLogger()}).SweepSoon() {
+		t.Error("there is a sweep where none is wanted")
+	}
 }
