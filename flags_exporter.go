@@ -110,7 +110,7 @@ func (f *flags) checkOptions(stderr io.Writer) cli.CheckOptions {
 		Audit: cli.CheckAudit{
 			Ensemble: f.ensemble, Paths: o.Audit.Paths, Policy: f.policyFile(), Dir: o.Audit.Dir, DigestKeyFile: o.Audit.DigestKeyFile, Servers: f.addresses,
 			Auth: f.session(stderr).Auth, Attribution: o.Audit.AttributionInterval > 0,
-			TxnlogDir: o.Audit.TxnlogDir,
+			TxnlogDir: o.Audit.TxnlogDir, Webhook: o.CheckWebhook,
 		},
 	}
 }

@@ -44,14 +44,39 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return exitOK
 	}
-	// Joined errors stand on lines of their own, but one line is one message.
-	text := strings.ReplaceAll(err.Error(), "\n", "; ")
+	texts := messages(err)
+	status, hint := exitFailure, ""
 	if _, ok := errors.AsType[usageError](err); ok {
-		fmt.Fprintf(stderr, "zkwarden: %s; see zkwarden --help\n", text)
-		return exitUsage
+		status = exitUsage
+		if len(texts) == 1 {
+			hint = "; see zkwarden --help"
+		}
 	}
-	fmt.Fprintf(stderr, "zkwarden: %s\n", text)
-	return exitFailure
+	for _, text := range texts {
+		fmt.Fprintf(stderr, "zkwarden: %s%s\n", text, hint)
+	}
+	return status
+}
+
+// messages returns the texts of joined errors, as the mistakes in a policy file
+// are, or the one of another error. Each is one line.
+func messages(err error) []string {
+	var texts []string
+	if joined, ok := errors.AsType[interface {
+		error
+		Unwrap() []error
+	}](err); ok {
+		for _, each := range joined.Unwrap() {
+			texts = append(texts, each.Error())
+		}
+	}
+	if strings.Join(texts, "\n") != err.Error() { // Not joined, or something is said around it.
+		texts = []string{err.Error()}
+	}
+	for i, text := range texts {
+		texts[i] = strings.ReplaceAll(text, "\n", "; ")
+	}
+	return texts
 }
 
 func command(ctx context.Context, args []string, stdout, stderr io.Writer) error {

@@ -2,10 +2,12 @@ package policy
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -55,8 +57,8 @@ func parse(name string, text, key []byte) (*Policy, error) {
 	} else {
 		l.policy(document.Content[0])
 	}
-	if len(l.errs) > 0 {
-		return nil, errors.Join(l.errs...)
+	if len(l.mistakes) > 0 {
+		return nil, l.err()
 	}
 	return newPolicy(l.rules, key), nil
 }
@@ -75,22 +77,39 @@ type loader struct {
 	file  string
 	rules []Rule
 	names map[string]int // Of the rules so far, and their index.
-	errs  []error
+
+	mistakes []mistake
+}
+
+// mistake is what is wrong at a line.
+type mistake struct {
+	line int
+	text string
+}
+
+// err returns all mistakes in the order of their lines.
+func (l *loader) err() error {
+	slices.SortStableFunc(l.mistakes, func(a, b mistake) int { return cmp.Compare(a.line, b.line) })
+	var errs []error
+	for _, m := range l.mistakes {
+		errs = append(errs, fmt.Errorf("%s:%d: %s", l.file, m.line, m.text))
+	}
+	if len(l.mistakes) > maxMistakes {
+		errs[maxMistakes] = fmt.Errorf("%s: and more mistakes", l.file)
+	}
+	return errors.Join(errs...)
 }
 
 // wrong notes a mistake at a place such as rules[3].level.
 func (l *loader) wrong(n *yaml.Node, at, format string, args ...any) {
-	if len(l.errs) > maxMistakes {
+	if len(l.mistakes) > maxMistakes {
 		return
 	}
 	text := fmt.Sprintf(format, args...)
-	if len(l.errs) == maxMistakes {
-		at, text = "", "and more mistakes behind these"
-	}
 	if at != "" {
 		text = at + ": " + text
 	}
-	l.errs = append(l.errs, fmt.Errorf("%s:%d: %s", l.file, max(1, n.Line), text))
+	l.mistakes = append(l.mistakes, mistake{max(1, n.Line), text})
 }
 
 // field reads the value of a key.

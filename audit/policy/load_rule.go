@@ -28,7 +28,7 @@ func (l *loader) policy(n *yaml.Node) {
 		"rules": func(n *yaml.Node, at string) { l.list(n, at, maxRules, l.rule) },
 	})
 	switch {
-	case len(l.errs) > 0:
+	case len(l.mistakes) > 0:
 	case len(seen) == 0:
 		l.wrong(n, "", "want rules, have nothing")
 	case !slices.ContainsFunc(l.rules, func(r Rule) bool { return r.Level != LevelNone }):
@@ -47,7 +47,7 @@ func (l *loader) policy(n *yaml.Node) {
 //	  patterns: ['token=(\S+)']
 func (l *loader) rule(n *yaml.Node, at string) {
 	rule := Rule{Level: LevelMetadata, maxData: DefaultMaxData}
-	before := len(l.errs)
+	before := len(l.mistakes)
 	seen := l.mapping(n, at, map[string]field{
 		"name":     func(n *yaml.Node, at string) { rule.Name = l.name(n, at) },
 		"path":     func(n *yaml.Node, at string) { rule.globs = append(rule.globs, l.glob(n, at)...) },
@@ -61,7 +61,7 @@ func (l *loader) rule(n *yaml.Node, at string) {
 	if resolve(n).Kind == yaml.MappingNode {
 		l.complete(n, at, rule, seen)
 	}
-	if len(l.errs) == before {
+	if len(l.mistakes) == before {
 		l.reachable(n, at, rule)
 	}
 	l.rules = append(l.rules, rule)

@@ -186,7 +186,7 @@ func mustParse(t testing.TB, text string) *Policy {
 func TestMistakesAreBounded(t *testing.T) {
 	_, err := parse("policy.yaml", []byte("rules: ["+strings.Repeat("{a: b}, ", maxRules)+"]"), testKey)
 	lines := strings.Split(err.Error(), "\n")
-	if last := lines[len(lines)-1]; len(lines) != maxMistakes+1 || last != "policy.yaml:1: and more mistakes behind these" {
+	if last := lines[len(lines)-1]; len(lines) != maxMistakes+1 || last != "policy.yaml: and more mistakes" {
 		t.Errorf("%d lines, ending with %s", len(lines), last)
 	}
 	if _, err = parse("policy.yaml", []byte("rules: ["+strings.Repeat("a, ", maxRules+1)+"]"), testKey); err == nil || err.Error() != "policy.yaml:1: rules: 1001 entries, at most 1000 are possible" {

@@ -102,7 +102,7 @@ func auditOptions(dir string, stdout io.Writer, addrs []string, paths ...string)
 	return Options{
 		ZooKeeper: ZooKeeper{Addresses: addrs, Timeout: 3 * time.Second},
 		Web:       Web{ListenAddress: "127.0.0.1:0"},
-		Audit:     Audit{Ensemble: "test", Recorder: "tester", Paths: paths, Level: policy.LevelData, Dir: dir},
+		Audit:     Audit{Ensemble: "test", Recorder: "tester", Paths: paths, Level: policy.LevelData, Dir: dir, CheckpointInterval: time.Minute},
 		Stdout:    stdout,
 		Logger:    log.NewNopLogger(),
 		WebLogger: slog.New(slog.DiscardHandler),

@@ -38,9 +38,9 @@ func TestDamagedMirrorIsReplaced(t *testing.T) {
 
 func TestIntervalsAreValidated(t *testing.T) {
 	for want, set := range map[string]func(*Audit){
-		"checkpoint interval -1ns is negative":  func(a *Audit) { a.CheckpointInterval = -1 },
-		"sweep interval -1ns is negative":       func(a *Audit) { a.SweepInterval = -1 },
-		"attribution interval -1ns is negative": func(a *Audit) { a.AttributionInterval = -1 },
+		"--audit.checkpoint-interval: -1ns is not positive": func(a *Audit) { a.CheckpointInterval = -1 },
+		"--audit.sweep-interval: -1ns is negative":          func(a *Audit) { a.SweepInterval = -1 },
+		"--audit.attribution-interval: -1ns is negative":    func(a *Audit) { a.AttributionInterval = -1 },
 	} {
 		o := auditOptions(t.TempDir(), io.Discard, []string{"127.0.0.1:1"}, "/a")
 		if err := o.Validate(); err != nil {

@@ -76,7 +76,7 @@ type Audit struct {
 
 	SweepInterval       time.Duration // Zero: no sweep.
 	AttributionInterval time.Duration // How often members are asked for their clients, to know who made a change; zero: never.
-	CheckpointInterval  time.Duration // Of the records that say how far everything is known; zero: the recorder's default.
+	CheckpointInterval  time.Duration // Of the records that say how far everything is known.
 
 	Webhook Webhook
 	Journal journal.Limits
@@ -123,6 +123,9 @@ func (o *Options) Validate() error {
 	if err := o.Audit.CheckFlags(); err != nil {
 		return err
 	}
+	if err := o.CheckWebhook(); err != nil {
+		return err
+	}
 	if !o.Audit.enabled() {
 		return nil
 	}
@@ -138,29 +141,35 @@ func (o *Options) Validate() error {
 	if err := o.Audit.Journal.Validate(); err != nil {
 		return err
 	}
-	if _, err := o.Audit.Rules(); err != nil {
-		return err
-	}
-	return o.checkWebhook()
+	_, err := o.Audit.Rules()
+	return err
 }
 
 // checkIntervals refuses what a typo makes of an interval: taken for zero, it
-// would turn the sweep off, and with it the record of every changed ACL.
+// would turn the sweep off, and with it the record of every changed ACL. An
+// auditor without checkpoints would not say how far everything is recorded.
 func (a *Audit) checkIntervals() error {
 	switch {
-	case a.CheckpointInterval < 0:
-		return fmt.Errorf("checkpoint interval %s is negative", a.CheckpointInterval)
+	case a.CheckpointInterval <= 0:
+		return fmt.Errorf("--audit.checkpoint-interval: %s is not positive", a.CheckpointInterval)
 	case a.SweepInterval < 0:
-		return fmt.Errorf("sweep interval %s is negative", a.SweepInterval)
+		return fmt.Errorf("--audit.sweep-interval: %s is negative", a.SweepInterval)
 	case a.AttributionInterval < 0:
-		return fmt.Errorf("attribution interval %s is negative", a.AttributionInterval)
+		return fmt.Errorf("--audit.attribution-interval: %s is negative", a.AttributionInterval)
 	}
 	return nil
 }
 
-func (o *Options) checkWebhook() error {
-	if !o.Audit.Webhook.enabled() {
+// CheckWebhook reports why records could not be posted, whatever the other side
+// says.
+func (o *Options) CheckWebhook() error {
+	switch w := o.Audit.Webhook; {
+	case !w.enabled() && w.HTTPConfigFile != "":
+		return errors.New("--sink.webhook.http-config-file needs --sink.webhook.url")
+	case !w.enabled():
 		return nil
+	case !o.Audit.enabled():
+		return errors.New("--sink.webhook.url has no records to post without --audit.path or --audit.policy-file")
 	}
 	hook, err := webhook.New(webhookOptions(*o, nil))
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -154,12 +155,14 @@ func TestValidatePolicy(t *testing.T) {
 		"a level":         {Audit{PolicyFile: good, Level: policy.LevelData}, "--audit.level is for --audit.path"},
 		"a bad file":      {Audit{PolicyFile: bad}, bad + ":1: rules: the list is empty"},
 		"a bad instance":  {Audit{PolicyFile: good, Instance: ")("}, "--audit.instance: "},
+		"config alone":    {Audit{PolicyFile: good, Webhook: Webhook{HTTPConfigFile: good}}, "--sink.webhook.http-config-file needs --sink.webhook.url"},
+		"webhook alone":   {Audit{Webhook: Webhook{URL: "http://127.0.0.1:1/"}}, "--sink.webhook.url has no records to post"},
 		"both, elsewhere": {Audit{PolicyFile: good, Paths: []string{"/a"}, Instance: "elsewhere"}, "exclude each other"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := exporterOptions("127.0.0.1:1")
 			o.Audit = test.audit
-			o.Audit.Ensemble, o.Audit.Dir, o.Audit.Recorder = "test", dir, "here"
+			o.Audit.Ensemble, o.Audit.Dir, o.Audit.Recorder, o.Audit.CheckpointInterval = "test", dir, "here", time.Minute
 			err := o.Validate()
 			if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
 				t.Errorf("Validate() = %v, want %s", err, test.want)
@@ -192,7 +195,7 @@ func TestDefaultLevels(t *testing.T) {
 // While the journal is opened there is no recorder to take a policy over.
 func TestReloadWhileOpening(t *testing.T) {
 	o := exporterOptions(fakeLeader(t))
-	o.Audit = Audit{Paths: []string{"/a"}, Ensemble: "test", Recorder: "here", Dir: t.TempDir()}
+	o.Audit = Audit{Paths: []string{"/a"}, Ensemble: "test", Recorder: "here", Dir: t.TempDir(), CheckpointInterval: time.Minute}
 	app, err := New(o)
 	if err != nil {
 		t.Fatal(err)

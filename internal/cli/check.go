@@ -38,6 +38,7 @@ type CheckAudit struct {
 	Auth          func() ([]watch.Credential, error) // What the session presents; nil is nothing.
 	TxnlogDir     string                             // That would be followed, or app.TxnlogAuto; empty: none.
 	Attribution   bool                               // Whether it would ask the members for their clients.
+	Webhook       func() error                       // Why records could not be posted, whatever the other side says; nil: they are not to be.
 }
 
 func (o CheckAudit) asked() bool { return len(o.Paths) > 0 || o.Policy != nil }
@@ -83,6 +84,9 @@ func (r *report) all(ctx context.Context, o CheckOptions) error {
 	}
 	if o.Audit.asked() {
 		r.auditor(ctx, o, ensemble)
+	}
+	if o.Audit.Webhook != nil {
+		r.webhook(o.Audit.Webhook)
 	}
 	return ctx.Err()
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -40,7 +41,7 @@ func (r *report) auditor(ctx context.Context, o CheckOptions, ensemble collector
 	if o.Audit.Ensemble == "" {
 		r.bad("--ensemble.name=NAME", "the ensemble has no name: every record carries it")
 	}
-	r.auditDir(o.Audit.Dir)
+	r.auditDir(ctx, o.Audit)
 	if o.Audit.DigestKeyFile != "" {
 		if _, err := policy.LoadKey(o.Audit.DigestKeyFile); err != nil {
 			r.bad("make one with: openssl rand -hex 32", "%v", err)
@@ -85,8 +86,17 @@ func (r *report) txnlog(ctx context.Context, o CheckOptions) {
 	}
 }
 
+// webhook reports on the flags of the webhook. Nothing is posted.
+func (r *report) webhook(check func() error) {
+	if err := check(); err != nil {
+		r.title("Posting records")
+		r.bad("correct --sink.webhook.url, and the file of --sink.webhook.http-config-file", "%v", err)
+	}
+}
+
 // auditDir reports on the directory of the journal, and makes nothing in it.
-func (r *report) auditDir(dir string) {
+func (r *report) auditDir(ctx context.Context, o CheckAudit) {
+	dir := o.Dir
 	switch err := journal.InUse(dir); {
 	case errors.Is(err, journal.ErrLocked):
 		r.note("all is well if that is the zkwarden of this configuration; another one needs an --audit.dir of its own", "%v", err)
@@ -99,7 +109,33 @@ func (r *report) auditDir(dir string) {
 		r.bad("give this user the directory, or another --audit.dir", "audit directory %s can't be written: %v", dir, err)
 		return
 	}
+	if err := inspect(ctx, dir, o.Ensemble); err != nil {
+		r.bad("another --audit.dir, or see \"When the journal is refused\" in docs/audit.md; zkwarden verify "+dir+" tells all that is wrong", "the journal would not be continued: %v", err)
+		return
+	}
 	r.good("audit directory %s can be written and is not in use", dir)
+}
+
+// inspect returns why the journal in dir would not be continued for an ensemble.
+func inspect(ctx context.Context, dir, ensemble string) error {
+	last, err := journal.Inspect(dir)
+	if err != nil || last == 0 || ensemble == "" {
+		return err
+	}
+	for line, err := range journal.Browse(ctx, dir, journal.BrowseOptions{From: last}) {
+		if err != nil {
+			return err
+		}
+		var event struct {
+			Ensemble string `json:"ensemble"`
+		}
+		err := json.Unmarshal(line.JSON, &event)
+		if err == nil && event.Ensemble != ensemble {
+			err = fmt.Errorf("it is of the ensemble %q, not of %q: each needs a directory of its own", event.Ensemble, ensemble)
+		}
+		return err
+	}
+	return nil
 }
 
 // writable returns why no file can be made in dir, or dir itself if it is

@@ -11,6 +11,7 @@ import (
 	"github.com/go-kit/log"
 	"github.com/go-zookeeper/zk"
 
+	"zkwarden/audit"
 	"zkwarden/audit/journal"
 	"zkwarden/audit/watch"
 	"zkwarden/internal/zktest"
@@ -105,6 +106,34 @@ func TestLiveCheckAudit(t *testing.T) {
 		if err := again.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
+	})
+	t.Run("another journal", func(t *testing.T) {
+		o := auditing(addr, t.TempDir(), "/a")
+		owner, err := journal.Open(journal.Options{Dir: o.Audit.Dir, Logger: log.NewNopLogger()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := owner.Append(t.Context(), audit.Event{Kind: audit.KindControl, Control: audit.ControlStart, Ensemble: "other"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := owner.Close(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		report, failure := checked(t, o)
+		expect(t, report, `WRONG  the journal would not be continued: it is of the ensemble "other", not of "`+o.Audit.Ensemble+`"`)
+		expect(t, failure, "one thing would not work")
+		segment := filepath.Join(o.Audit.Dir, "journal-00000000000000000001.jsonl")
+		if err := os.Truncate(segment, 0); err != nil {
+			t.Fatal(err)
+		}
+		report, _ = checked(t, o)
+		expect(t, report, "WRONG  the journal would not be continued: open journal "+o.Audit.Dir, "the journal ends")
+	})
+	t.Run("webhook", func(t *testing.T) {
+		o := CheckOptions{Addr: addr, Audit: CheckAudit{Webhook: func() error { return os.ErrInvalid }}}
+		report, failure := checked(t, o)
+		expect(t, report, "WRONG  invalid argument", "fix: correct --sink.webhook.url")
+		expect(t, failure, "one thing would not work")
 	})
 	t.Run("credentials", func(t *testing.T) {
 		o := auditing(addr, t.TempDir(), "/b")
