@@ -57,10 +57,12 @@
 // last transaction that was handed over. Otherwise the digest decides, which
 // the new leader computed over what had committed and nothing else (ZooKeeper
 // 3.6): exactly one number of the waiting transactions makes its first digest
-// come out right. A write that the leader's first one overwrites leaves no trace
-// in it, so where several do, the versions decide, which follow one another.
-// Where none does, some are missing; where the leader's first transaction deletes
-// what the last may have written, or there are no digests, nobody can tell.
+// come out right. A change that the leader's first one takes the place of leaves no
+// trace in it, but then the counters tell: versions, aversions, and the cversion
+// of a new znode's parent. Where nothing fits, transactions are missing; where the
+// leader's first one deletes what the last may have written, or there are no
+// digests, nobody can tell. Of that first transaction itself its digest says
+// nothing: its leader may have had it alone, and the epoch have ended with it.
 // Before 3.6, and with digest.enabled=false, every change of the epoch is
 // therefore a gap, filled by the live source; so it is where the new epoch has no
 // transaction within some seconds. A tail that its server was elected with is

@@ -2,7 +2,10 @@ package logsource
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/go-zookeeper/zk"
 
@@ -31,6 +34,7 @@ func TestEndings(t *testing.T) {
 	if err := conn.Delete("/r/a", -1); err != nil {
 		t.Fatal(err)
 	}
+	must[string](t)(conn.Create("/r/b", nil, 0, zk.WorldACL(zk.PermAll)))
 
 	// The transactions in their order, behind that of the session.
 	const (
@@ -45,6 +49,7 @@ func TestEndings(t *testing.T) {
 		reborn
 		rebornSet
 		childGone
+		sibling
 		count
 	)
 	var log []*txnlog.Txn
@@ -85,6 +90,10 @@ func TestEndings(t *testing.T) {
 		"a multi before a write":            {childSet, log[reborn:rebornSet], rebornSet, 1, nil},
 		"a write before a deletion":         {reborn, log[rebornSet:childGone], childGone, 0, errUnproven},
 		"the last one is missing":           {made, log[set1:set2], set3, 0, errHole},
+		"a write is missing":                {set1, nil, set3, 0, errHole},
+		"an ACL is missing":                 {set3, nil, acl2, 0, errHole},
+		"a child's life is missing":         {acl2, nil, sibling, 0, errHole},
+		"a child's life":                    {acl2, log[child:sibling], sibling, sibling - child, nil},
 		"one that shows is missing":         {set3, log[acl1:acl2], child, 0, errHole},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -99,5 +108,54 @@ func TestEndings(t *testing.T) {
 				t.Errorf("fitting() = %d, %v, want %d, %v", got, err, c.want, c.err)
 			}
 		})
+	}
+}
+
+// TestEndingOfUnlistedSession: a server may be told not to list what goes with a
+// session, and then the ephemeral znodes that are known tell.
+func TestEndingOfUnlistedSession(t *testing.T) {
+	server := zktest.Start(t, zktest.Options{JVM: []string{"-Dzookeeper.closeSessionTxn.enabled=false"}}).Server(1)
+	passing, events, err := zk.Connect([]string{server.Addr()}, 10*time.Second, zk.WithLogger(silent{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/a", "/b"} {
+		must[string](t)(passing.Create(path, nil, zk.FlagEphemeral, zk.WorldACL(zk.PermAll)))
+	}
+	passing.Close()
+	for range events {
+		// Until the session has ended.
+	}
+	must[string](t)(connect(t, server.Addr()).Create("/c", nil, 0, zk.WorldACL(zk.PermAll)))
+	var log []*txnlog.Txn
+	for txn, err := range txnlog.Records(must[[]txnlog.File](t)(txnlog.Logs(server.TxnLogDir()))) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		log = append(log, txn.Clone())
+	}
+	ended := slices.IndexFunc(log, func(txn *txnlog.Txn) bool { return txn.Type == txnlog.TypeCloseSession })
+	if ended < 0 || len(maps.Collect(log[ended].Changes())) > 0 {
+		t.Fatalf("the server lists what goes: transaction %d of %d", ended, len(log))
+	}
+	for name, old := range map[string][]*txnlog.Txn{"all of it": log[1 : len(log)-1], "nothing": nil} {
+		l := &ledger{digests: txnlog.NewDigests(), begun: true}
+		if err := l.add(log[0]); err != nil {
+			t.Fatal(err)
+		}
+		got, err := l.fitting(old, log[len(log)-1])
+		if whole := old != nil; whole && (err != nil || got != len(old)) || !whole && !errors.Is(err, errHole) {
+			t.Errorf("%s: fitting() = %d, %v", name, got, err)
+		}
+	}
+	// The one that ends the session is the witness.
+	l := &ledger{digests: txnlog.NewDigests(), begun: true}
+	for _, txn := range log[:ended] {
+		if err := l.add(txn); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := l.fitting(nil, log[ended]); got != 0 || err != nil {
+		t.Errorf("fitting() = %d, %v, want 0", got, err)
 	}
 }

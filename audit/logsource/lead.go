@@ -115,7 +115,7 @@ func (l *lead) step(ctx context.Context) (waiting, more bool, err error) {
 		return false, false, err
 	}
 	zxid := audit.Zxid(txn.Zxid)
-	ended := zxid.Epoch() > l.tail.at.Epoch() || l.applied.Epoch() > zxid.Epoch()
+	ended := zxid.Epoch() > l.tail.epoch() || l.applied.Epoch() > zxid.Epoch()
 	switch {
 	case zxid <= l.tail.proven:
 	case ended:
@@ -135,7 +135,7 @@ func (l *lead) decide(zxid audit.Zxid) (decided bool, err error) {
 	case err != nil || decided:
 		l.undue = time.Time{}
 		return decided, err
-	case l.applied.Epoch() <= l.tail.at.Epoch():
+	case l.applied.Epoch() <= l.tail.epoch():
 		return false, nil // Nobody of a later epoch has answered yet.
 	case l.undue.IsZero():
 		l.undue = time.Now()

@@ -286,3 +286,51 @@ func TestPhantomOfReadOnlyServer(t *testing.T) {
 	s.await("what came after", 0, shows("/r/after"))
 	neverTold(t, s, "/r/ghost")
 }
+
+// TestPhantomThatBeginsItsEpoch has a new leader log one write, the first of its
+// epoch, that nobody else hears of, while the others go on in the next epoch: the
+// digest in it says how the epoch before ended, and nothing of itself.
+func TestPhantomThatBeginsItsEpoch(t *testing.T) {
+	e := zktest.Start(t, zktest.Options{Servers: 3})
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	s := newStory(t, under("/r"))
+	first := must[*zktest.Server](t)(e.Leader(ctx))
+	left := rest(e, first)
+	other, second := left[0], left[1] // Of equal zxids the higher id is elected.
+	create(ctx, t, connect(t, e.Addrs()...), "/r")
+	conn := connect(t, second.Addr())
+	create(ctx, t, conn, "/r/one")
+	start(s, 0, second, first.Addr()) // No session of the auditor begins the epoch.
+	s.await("handing over", 0, isMode(audit.ModeTxnlog))
+	create(ctx, t, conn, "/r/real")
+	s.await("the real znode", 0, isTxn("/r/real", audit.OpCreated))
+	first.Kill()
+	awaitLeader(ctx, t, second)
+	if _, _, err := again(ctx, func() (bool, *zk.Stat, error) { return conn.Exists("/r") }); err != nil { // The session goes on.
+		t.Fatal(err)
+	}
+	other.Kill()
+	go conn.Create("/r/ghost", nil, 0, zk.WorldACL(zk.PermAll)) //nolint:errcheck // Nobody answers.
+	awaitLogged(ctx, t, second, "/r/ghost")
+	second.Kill()
+	restart(ctx, t, e, first, other)
+	awaitLeader(ctx, t, first, other)
+	survivors := connect(t, first.Addr(), other.Addr())
+	create(ctx, t, survivors, "/r/missed")
+	s.await("what came after", 0, shows("/r/missed"))
+	if there, _, err := survivors.Exists("/r/ghost"); there || err != nil {
+		t.Fatalf("the phantom committed: %t, %v: this is no test of that", there, err)
+	}
+	neverTold(t, s, "/r/ghost")
+}
+
+// again repeats a request until it is answered.
+func again[T, S any](ctx context.Context, ask func() (T, S, error)) (T, S, error) {
+	for {
+		answer, stat, err := ask()
+		if err == nil || sleep(ctx, 50*time.Millisecond) != nil {
+			return answer, stat, err
+		}
+	}
+}

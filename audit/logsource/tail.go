@@ -33,7 +33,8 @@ type tail struct {
 	next    *txnlog.Txn   // The one behind it, borrowed, once it was read.
 	held    []*txnlog.Txn // What was read further on: next is the first of it then.
 	checked bool          // Whether at was read, and not only believed to be there.
-	proven  audit.Zxid    // Everything up to here committed, as a later epoch's digest shows.
+	proven  audit.Zxid    // Everything up to here committed, as a later epoch's digest shows,
+	settled uint32        // and what is behind it belongs to this epoch or a later one; zero for that of at.
 
 	ledger     *ledger // Nil: nothing is verified.
 	ephemerals txnlog.Ephemerals
@@ -182,20 +183,25 @@ func (t *tail) holds(z audit.Zxid, next *txnlog.Txn) bool {
 func (t *tail) reopen() {
 	t.close()
 	t.next, t.held, t.checked = nil, nil, false
+	t.proven, t.settled = 0, 0
 	t.follower = t.follow(before(t.at))
 }
+
+// epoch is that of the transactions behind at.
+func (t *tail) epoch() uint32 { return max(t.at.Epoch(), t.settled) }
 
 // settle decides about the transactions of an epoch that ended: those that were
 // not confirmed while it lasted, if there are any, and whether others are
 // missing. It waits until the log has a digest of a later epoch's leader, who
-// had all that committed and nothing else; confirmed is of that epoch. What did
-// not commit is gone then, and what did is proven.
-func (t *tail) settle(confirmed audit.Zxid) (decided bool, err error) {
+// had all that committed and nothing else, and applied is as far. What did not
+// commit is gone then, and what did is proven. The transaction with the digest is
+// not: it waits like any other of its epoch, which may have ended, too.
+func (t *tail) settle(applied audit.Zxid) (decided bool, err error) {
 	if t.ledger == nil || !t.ledger.begun {
 		return false, fmt.Errorf("%w: there are no digests to tell how the one of %v ended", errUnproven, t.at)
 	}
 	old, witness, err := t.lookAhead()
-	if err != nil || witness == nil || audit.Zxid(witness.Zxid) > confirmed {
+	if err != nil || witness == nil || audit.Zxid(witness.Zxid) > applied {
 		return false, err
 	}
 	committed, err := t.ledger.fitting(t.held[:old], witness)
@@ -206,13 +212,17 @@ func (t *tail) settle(confirmed audit.Zxid) (decided bool, err error) {
 		level.Info(t.logger).Log("msg", "passing over transactions that never committed",
 			"count", old-committed, "first", audit.Zxid(t.held[committed].Zxid))
 	}
+	if committed > 0 {
+		t.proven = audit.Zxid(t.held[committed-1].Zxid)
+	}
 	t.held = slices.Delete(t.held, committed, old)
-	t.next, t.proven = nil, audit.Zxid(witness.Zxid)
+	t.next, t.settled = nil, audit.Zxid(witness.Zxid).Epoch()
 	return true, nil
 }
 
 // lookAhead reads on up to the first transaction of a later epoch that has a
-// digest, and returns it, and how many of the epoch of at come before it.
+// digest, and returns it, and how many of the epoch that is not settled come
+// before it.
 func (t *tail) lookAhead() (old int, witness *txnlog.Txn, err error) {
 	last := t.at
 	for i := 0; ; i++ {
@@ -229,7 +239,7 @@ func (t *tail) lookAhead() (old int, witness *txnlog.Txn, err error) {
 			}
 		}
 		last = zxid
-		if zxid.Epoch() == t.at.Epoch() {
+		if zxid.Epoch() <= t.epoch() {
 			old++
 		} else if comparable(txn) {
 			return old, txn, nil

@@ -61,6 +61,18 @@ func (e *Ephemerals) Add(session uint64, path string) {
 	e.sessions[session][path] = struct{}{}
 }
 
+// Clone returns another table that begins with the same znodes.
+func (e *Ephemerals) Clone() Ephemerals {
+	c := Ephemerals{owner: maps.Clone(e.owner)}
+	if e.sessions != nil {
+		c.sessions = make(map[uint64]map[string]struct{}, len(e.sessions))
+	}
+	for session, paths := range e.sessions {
+		c.sessions[session] = maps.Clone(paths)
+	}
+	return c
+}
+
 func (e *Ephemerals) remove(path string) {
 	session, ok := e.owner[path]
 	if !ok {

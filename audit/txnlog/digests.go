@@ -13,7 +13,7 @@ const DigestVersion = 2
 
 // Digests follows the digest of a tree through its changes, to compare with
 // the one that a server of 3.6 or later logs with each transaction. It needs
-// neither the data nor the metadata of the znodes, and keeps 24 bytes for each
+// neither the data nor the metadata of the znodes, and keeps 32 bytes for each
 // behind a hash of its path.
 //
 // ZooKeeper sums, over all znodes, the CRC-32 of path, data and metadata. A
@@ -48,6 +48,7 @@ type change struct {
 type parts struct {
 	pzxid    uint64 // Pzxid and cversion contribute as they are: they are compared, too.
 	cversion int32
+	version  int32  // It contributes through content.
 	content  uint32 // Path, data, mzxid, mtime and version.
 	origin   uint32 // Czxid, ctime and owner.
 	aversion uint32
@@ -95,7 +96,7 @@ func (d *Digests) Add(n *Node) {
 	}
 	s := n.Stat
 	d.put(d.hash(n.Path), parts{
-		pzxid: s.Pzxid, cversion: s.Cversion,
+		pzxid: s.Pzxid, cversion: s.Cversion, version: s.Version,
 		content:  d.content(n.Path, n.Data, s.Mzxid, s.Mtime, s.Version),
 		origin:   d.origin(s.Czxid, s.Ctime, s.EphemeralOwner),
 		aversion: d.stat.uint32(offAversion, uint32(s.Aversion)),
@@ -123,7 +124,7 @@ func (d *Digests) Change(h Header, op Op) {
 		d.died(op.Path, h.Zxid)
 	case TypeSetData:
 		if there {
-			node.content = d.content(op.Path, op.Data, h.Zxid, h.Time, op.Version)
+			node.version, node.content = op.Version, d.content(op.Path, op.Data, h.Zxid, h.Time, op.Version)
 			d.put(key, node)
 		}
 	case TypeSetACL:
@@ -132,6 +133,26 @@ func (d *Digests) Change(h Header, op Op) {
 			d.put(key, node)
 		}
 	}
+}
+
+// Follows reports whether the counter that a change leaves is the next one of the
+// tree's, as those of one transaction behind the other are: the version of data
+// or ACL, or the cversion of a new znode's parent. The digest alone does not tell,
+// where a change takes the place of everything that the one before it left. It is
+// true for changes that count nothing, and where the tree does not tell.
+func (d *Digests) Follows(op Op) bool {
+	switch op.Type {
+	case TypeCreate, TypeCreate2, TypeCreateContainer, TypeCreateTTL:
+		node, there := d.nodes[d.hash(parent(op.Path))]
+		return !there || op.ParentCversion == -1 || op.ParentCversion == node.cversion+1
+	case TypeSetData:
+		node, there := d.nodes[d.hash(op.Path)]
+		return !there || op.Version == node.version+1
+	case TypeSetACL:
+		node, there := d.nodes[d.hash(op.Path)]
+		return !there || node.aversion == d.stat.uint32(offAversion, uint32(op.Version-1))
+	}
+	return true
 }
 
 // owner is the EphemeralOwner of the znode that a create makes.
