@@ -86,7 +86,7 @@ func (w *sweeping) wanted(r *run, t *tail, from audit.Zxid) (bool, error) {
 	if !whole && r.acl != 0 {
 		whole, err = t.tellACLs(r.acl, from, func(txnlog.Header, int, txnlog.Op) error { return nil })
 	}
-	if whole || err != nil || !r.Live.SweepSoon() {
+	if whole || err != nil || !r.SweepSoon() {
 		return false, err
 	}
 	if w.acl = r.acl; w.since.IsZero() {

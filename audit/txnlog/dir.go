@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // versionDir is the directory within dataDir and dataLogDir that holds the
@@ -35,7 +36,7 @@ func Logs(dir string) ([]File, error) {
 func list(dir, prefix string, suffixes ...string) ([]File, error) {
 	within := filepath.Join(dir, versionDir)
 	entries, err := os.ReadDir(within)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		within = dir
 		entries, err = os.ReadDir(dir)
 	}
@@ -52,6 +53,9 @@ func list(dir, prefix string, suffixes ...string) ([]File, error) {
 		zxid, err := strconv.ParseUint(digits, 16, 64)
 		if err != nil || !slices.Contains(suffixes, suffix) || strings.HasSuffix(name, ".") {
 			continue
+		}
+		if kind := entry.Type(); !kind.IsRegular() && kind != fs.ModeSymlink {
+			continue // To open a pipe would take until somebody writes to it.
 		}
 		files = append(files, File{Path: filepath.Join(within, entry.Name()), Zxid: zxid})
 	}

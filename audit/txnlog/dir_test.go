@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -32,6 +34,20 @@ func TestLogs(t *testing.T) {
 		if err != nil || !slices.Equal(snapshots, want) {
 			t.Errorf("Snapshots(%s) = %v, %v; want %v", from, snapshots, err, want)
 		}
+	}
+	pipe := filepath.Join(dir, "pipes", "log.1")
+	if err := errors.Join(os.Mkdir(filepath.Dir(pipe), 0o700), syscall.Mkfifo(pipe, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if logs, err := Logs(filepath.Dir(pipe)); len(logs) > 0 || err != nil {
+		t.Errorf("a pipe is a log: %v, %v", logs, err)
+	}
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Logs(file); err == nil || !strings.Contains(err.Error(), " "+file+": not a directory") {
+		t.Errorf("Logs of a file: %v", err)
 	}
 	if _, err := Logs(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("Logs of no directory: %v", err)

@@ -12,6 +12,10 @@ import (
 // size takes.
 const probeBudget = 1 << 30
 
+// maxPadding is the longest padding that is read to its end. By default a server
+// pads by 64 MiB (preAllocSize).
+const maxPadding = 4 << 30
+
 // End tells how a file ends that will not grow any more: nil when nothing but
 // padding follows the last record, ErrTorn when a record is half there and
 // nothing behind it can be read, ErrCorrupt when a whole record follows. It
@@ -46,7 +50,10 @@ func (r *Reader) End() error {
 // nonZero goes to the first byte that is not zero, and returns its offset, or
 // -1 at the end of the file.
 func (r *Reader) nonZero() (int64, error) {
-	for {
+	for end := r.off + r.padding; ; {
+		if r.off >= end {
+			return -1, r.broken(ErrCorrupt, fmt.Sprintf("more than %d bytes of padding follow", r.padding))
+		}
 		chunk, err := r.peek(1)
 		if err != nil || len(chunk) == 0 {
 			return -1, err

@@ -44,6 +44,8 @@ type Reader struct {
 	src  io.ReaderAt
 	max  int
 
+	padding int64 // The longest that is read to its end.
+
 	buf    []byte
 	lo, hi int   // buf[lo:hi] is what was read of the file, from off.
 	step   int   // Bytes to read next.
@@ -59,7 +61,7 @@ type Reader struct {
 
 // NewReader reads src from its beginning; name is for errors.
 func NewReader(name string, src io.ReaderAt) *Reader {
-	return &Reader{name: name, src: src, max: DefaultMaxLength, step: firstRead}
+	return &Reader{name: name, src: src, max: DefaultMaxLength, padding: maxPadding, step: firstRead}
 }
 
 // Limit refuses payloads longer than n bytes from now on.
@@ -134,12 +136,12 @@ func (r *Reader) open() bool {
 	switch {
 	case err != nil:
 		r.err = err
-	case len(head) < headerSize || allZero(head[right:]) && right < 8:
+	case right < 8 && allZero(head[right:]), right == 8 && len(head) < headerSize:
 		r.forget()
 	case right < 4:
-		r.err = r.broken(ErrCorrupt, fmt.Sprintf("it begins with %q, not %q", head[:4], magicLog))
+		r.err = r.broken(ErrCorrupt, fmt.Sprintf("it begins with %q, not %q", head[:min(4, len(head))], magicLog))
 	case right < 8:
-		r.err = r.broken(ErrUnsupported, fmt.Sprintf("format version %d", binary.BigEndian.Uint32(head[4:])))
+		r.err = r.broken(ErrUnsupported, fmt.Sprintf("the format version is %x, not 00000002", head[4:min(8, len(head))]))
 	default:
 		r.skip(headerSize)
 		return true

@@ -121,6 +121,8 @@ func TestDamage(t *testing.T) {
 		"a snapshot":              {[]byte("ZKSN\x00\x00\x00\x02aaaaaaaa"), nil, ErrCorrupt},
 		"version 3":               {[]byte("ZKLG\x00\x00\x00\x03aaaaaaaa"), nil, ErrUnsupported},
 		"text":                    {[]byte("This is a readme and no log."), nil, ErrCorrupt},
+		"a few letters":           {[]byte("hi\n"), nil, ErrCorrupt},
+		"letters behind the name": {[]byte("ZKLGs"), nil, ErrUnsupported},
 		"negative length":         {long(math.MaxUint32), []uint64{1}, ErrCorrupt},
 		"most negative length":    {long(1 << 31), []uint64{1}, ErrCorrupt},
 		"two gigabytes":           {long(math.MaxInt32), []uint64{1}, ErrCorrupt},
@@ -141,6 +143,20 @@ func TestDamage(t *testing.T) {
 				t.Errorf("the error doesn't say where: %v", err)
 			}
 		})
+	}
+}
+
+// TestPadding has an end: to read the holes of a huge file would take hours.
+func TestPadding(t *testing.T) {
+	whole, _ := threeRecords()
+	for padding, want := range map[int64]error{9000: nil, 1000: ErrCorrupt} {
+		r := NewReader("log.1", bytes.NewReader(padded(whole, len(whole)+5000)))
+		r.padding = padding
+		for r.Next() {
+		}
+		if err := r.End(); !errors.Is(err, want) {
+			t.Errorf("End() = %v where %d bytes are read, want %v", err, padding, want)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -79,13 +80,44 @@ func (p TxnlogPlace) Locate(ctx context.Context) (logs, snapshots string, err er
 	return logs, logs, nil
 }
 
-// Readable returns the directory of the logs if the newest of them can be read.
-func (p TxnlogPlace) Readable(ctx context.Context) (logs string, err error) {
-	if logs, _, err = p.Locate(ctx); err != nil {
-		return "", err
-	}
-	return logs, readableLogs(logs)
+// TxnlogFound is what the files of a server show about following its log.
+type TxnlogFound struct {
+	Dir       string // Of the logs.
+	Digests   bool   // Whether the newest log has digests, as since ZooKeeper 3.6 without digest.enabled=false, or nothing yet.
+	Snapshots bool   // Whether there is a snapshot to verify from.
 }
+
+// Inspect looks at the files, and returns why they can't be followed.
+func (p TxnlogPlace) Inspect(ctx context.Context) (TxnlogFound, error) {
+	logs, snapshots, err := p.Locate(ctx)
+	if err != nil {
+		return TxnlogFound{}, err
+	}
+	found := TxnlogFound{Dir: logs, Snapshots: readableSnapshots(snapshots)}
+	newest, err := newestLog(logs)
+	if err != nil {
+		return found, err
+	}
+	read := 0
+	for txn, err := range txnlog.Records([]txnlog.File{newest}) {
+		if errors.Is(err, txnlog.ErrTorn) {
+			break // It is being written.
+		}
+		if err != nil {
+			return found, fmt.Errorf("read transaction log: %w", err)
+		}
+		found.Digests = txn.HasDigest
+		if read++; found.Digests || read == maxInspected {
+			break
+		}
+	}
+	found.Digests = found.Digests || read == 0
+	return found, nil
+}
+
+// maxInspected bounds the transactions in which a digest is looked for: failed
+// ones have none.
+const maxInspected = 1000
 
 // find asks the server where it logs to. Only its own host has that directory
 // under the same name.
@@ -109,15 +141,23 @@ func (p TxnlogPlace) find(ctx context.Context) (string, error) {
 	return dir, readableLogs(dir)
 }
 
-func readableLogs(dir string) error {
+func newestLog(dir string) (txnlog.File, error) {
 	files, err := txnlog.Logs(dir)
+	if err != nil {
+		return txnlog.File{}, err
+	}
+	if len(files) == 0 {
+		return txnlog.File{}, fmt.Errorf("%s has no transaction logs", dir)
+	}
+	return files[len(files)-1], nil
+}
+
+func readableLogs(dir string) error {
+	newest, err := newestLog(dir)
 	if err != nil {
 		return err
 	}
-	if len(files) == 0 {
-		return fmt.Errorf("%s has no transaction logs", dir)
-	}
-	file, err := os.Open(files[len(files)-1].Path)
+	file, err := os.Open(newest.Path)
 	if err != nil {
 		return fmt.Errorf("read transaction log: %w", err)
 	}

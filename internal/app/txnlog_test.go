@@ -85,12 +85,12 @@ func TestTransactionLogAuto(t *testing.T) {
 		"192.0.2.1:2181": "not on this host", "no port": "find the server's host", silent.Addr(): "where it logs to",
 	} {
 		place := TxnlogPlace{Dir: TxnlogAuto, Server: addr, Client: &fourletter.Client{Dialer: &fourletter.Dialer{}}}
-		if dir, err := place.Readable(t.Context()); !errors.Is(err, logsource.ErrNowhere) || !strings.Contains(err.Error(), want) {
-			t.Errorf("beside %s: %q, %v, want %s", addr, dir, err, want)
+		if found, err := place.Inspect(t.Context()); !errors.Is(err, logsource.ErrNowhere) || !strings.Contains(err.Error(), want) {
+			t.Errorf("beside %s: %+v, %v, want %s", addr, found, err, want)
 		}
 	}
 	place := TxnlogPlace{Dir: t.TempDir(), Server: server.Addr(), Client: &fourletter.Client{Dialer: &fourletter.Dialer{}}}
-	if _, err := place.Readable(t.Context()); err == nil {
+	if _, err := place.Inspect(t.Context()); err == nil {
 		t.Error("an empty directory is a log")
 	}
 }

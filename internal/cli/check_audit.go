@@ -72,7 +72,8 @@ func (r *report) txnlog(ctx context.Context, o CheckOptions) {
 	place := app.TxnlogPlace{Dir: cmp.Or(o.Audit.TxnlogDir, app.TxnlogAuto), Server: o.Addr, Client: &fourletter.Client{Dialer: o.Dialer}}
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
-	dir, err := place.Readable(ctx)
+	found, err := place.Inspect(ctx)
+	dir := found.Dir
 	const fix = "mount the server's dataLogDir (dataDir where that is not set) read-only, let this user read it, and name it: --audit.txnlog-dir=DIR"
 	switch {
 	case err == nil && o.Audit.TxnlogDir != "":
@@ -83,6 +84,15 @@ func (r *report) txnlog(ctx context.Context, o CheckOptions) {
 		r.bad(fix, "the transaction log can't be followed: %s", oneLine(err))
 	default:
 		r.note(fix, "no transaction log is followed, and none found: %s", oneLine(err))
+	}
+	if err != nil {
+		return
+	}
+	if !found.Digests {
+		r.note("ZooKeeper 3.6 or later, without digest.enabled=false", "the log has no digests: nothing can be verified, and each election is a gap with the reason log_unconfirmed")
+	}
+	if !found.Snapshots {
+		r.note("mount the server's dataDir read-only, too, under the name that conf tells", "no snapshot can be read to verify the log from")
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"zkwarden/audit"
 	"zkwarden/audit/journal"
+	"zkwarden/audit/txnlog"
 	"zkwarden/audit/watch"
 	"zkwarden/internal/zktest"
 )
@@ -184,8 +185,27 @@ func TestLiveCheckTxnlog(t *testing.T) {
 		}
 		expect(t, report, want...)
 	}
+	old := zktest.Start(t, zktest.Options{Version: "3.5.10"}).Server(1)
+	create(t, connect(t, old.Addr()), "/a", "", 0, zk.WorldACL(zk.PermAll))
+	alone := t.TempDir()
+	if err := os.CopyFS(alone, os.DirFS(old.TxnLogDir())); err != nil {
+		t.Fatal(err)
+	}
+	o := auditing("127.0.0.1:1", t.TempDir(), "/a")
+	o.Audit.TxnlogDir = alone
+	report, _ := checked(t, o)
+	expect(t, report, "note   the log has no digests", "note   no snapshot can be read")
+	files, err := txnlog.Logs(alone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(files[0].Path, []byte("no log of a server"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	report, _ = checked(t, o)
+	expect(t, report, "WRONG  the transaction log can't be followed: read transaction log: "+files[0].Path)
 	closed := zktest.Start(t, zktest.Options{Config: map[string]string{"4lw.commands.whitelist": "srvr,mntr,cons"}}).Server(1)
-	report, _ := checked(t, auditing(closed.Addr(), t.TempDir(), "/a"))
+	report, _ = checked(t, auditing(closed.Addr(), t.TempDir(), "/a"))
 	expect(t, report, "note   no transaction log is followed, and none found")
 }
 

@@ -106,11 +106,16 @@ func sizes(e *audit.Event) string {
 	case before == "?" && after == "?":
 		return ""
 	case e.Op == audit.OpCreated:
-		return after + " bytes"
+		before = ""
 	case e.Op == audit.OpDeleted:
-		return before + " bytes"
+		before, after = "", before
+	default:
+		before += " -> "
 	}
-	return before + " -> " + after + " bytes"
+	if after == "null" {
+		return before + after
+	}
+	return before + after + " bytes"
 }
 
 func logActor(b *strings.Builder, a *audit.Actor) {

@@ -296,3 +296,10 @@ func TestComparePaths(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+// TestOpenRefusesDevices: what has no end would be read for ever.
+func TestOpenRefusesDevices(t *testing.T) {
+	if _, err := Open([]string{os.DevNull}); err == nil || !strings.Contains(err.Error(), os.DevNull+" is neither a file nor a directory") {
+		t.Errorf("Open() = %v", err)
+	}
+}

@@ -48,6 +48,8 @@ func Open(paths []string) (*History, error) {
 			return nil, fmt.Errorf("look for transaction logs: %w", err)
 		case info.IsDir():
 			err = h.addDir(path)
+		case !info.Mode().IsRegular():
+			err = fmt.Errorf("%s is neither a file nor a directory", path)
 		default:
 			h.addFile(path)
 		}
