@@ -1,7 +1,6 @@
 package txnlog
 
 import (
-	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -114,11 +113,11 @@ func makeHistory(t testing.TB, server *zktest.Server, version string) {
 	lost.must(TypeCreate, builder{}.str("/a/lost").str("").world().i32(zk.FlagEphemeral))
 	lost.must(TypeCreate, builder{}.str("/a/lost2").str("").world().i32(zk.FlagEphemeral))
 	lost.conn.Close()
-	awaitGone(t, conn, "/a/lost2")
+	zktest.AwaitGone(t, conn, "/a/lost2")
 	create("/last", []byte("the end"), 0)
 	conn.Close()
 	other := connect(t, server)
-	awaitGone(t, other, "/m/e")
+	zktest.AwaitGone(t, other, "/m/e")
 	other.Close()
 }
 
@@ -145,8 +144,8 @@ func modernHistory(t testing.TB, server *zktest.Server, conn *zk.Conn) {
 		multi = append(multi.i32(int32(sub.kind)).bool(false).i32(-1), sub.body...)
 	}
 	raw.must(TypeMulti, multi.i32(-1).bool(true).i32(-1))
-	awaitGone(t, conn, "/container")
-	awaitGone(t, conn, "/ttl")
+	zktest.AwaitGone(t, conn, "/container")
+	zktest.AwaitGone(t, conn, "/ttl")
 	members, _, err := conn.Get("/zookeeper/config")
 	if err != nil {
 		t.Fatal(err)
@@ -158,27 +157,6 @@ func modernHistory(t testing.TB, server *zktest.Server, conn *zk.Conn) {
 	}
 	if _, err := conn.IncrementalReconfig([]string{joining}, nil, -1); err != nil {
 		t.Fatalf("reconfig with %s: %v", joining, err)
-	}
-}
-
-// awaitGone waits until a znode does not exist.
-func awaitGone(t testing.TB, conn *zk.Conn, path string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	for {
-		there, _, gone, err := conn.ExistsW(path)
-		if err != nil {
-			t.Fatalf("wait for the end of %s: %v", path, err)
-		}
-		if !there {
-			return
-		}
-		select {
-		case <-gone:
-		case <-ctx.Done():
-			t.Fatalf("%s is still there", path)
-		}
 	}
 }
 

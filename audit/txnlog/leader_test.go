@@ -91,7 +91,7 @@ func TestCloseSessionWithoutPaths(t *testing.T) {
 	}
 	session.must(TypeDelete, builder{}.str("/gone").i32(-1))
 	session.must(TypeCloseSession, nil)
-	awaitGone(t, conn, "/e1")
+	zktest.AwaitGone(t, conn, "/e1")
 	server.Kill()
 	files := logsOf(t, server)
 	var table Ephemerals

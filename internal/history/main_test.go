@@ -53,26 +53,6 @@ func connect(t testing.TB, server *zktest.Server) (conn *zk.Conn, lose func()) {
 	return conn, func() { lost = true; current.Close() }
 }
 
-func awaitGone(t testing.TB, conn *zk.Conn, path string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	for {
-		there, _, gone, err := conn.ExistsW(path)
-		if err != nil {
-			t.Fatalf("wait for the end of %s: %v", path, err)
-		}
-		if !there {
-			return
-		}
-		select {
-		case <-gone:
-		case <-ctx.Done():
-			t.Fatalf("%s is still there", path)
-		}
-	}
-}
-
 // do runs one step of a history.
 func do(t testing.TB, what string, err error) {
 	t.Helper()
