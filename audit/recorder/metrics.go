@@ -1,7 +1,7 @@
 package recorder
 
 import (
-	"time"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
@@ -23,6 +23,8 @@ type metrics struct {
 	marked     prometheus.Gauge
 	verified   prometheus.Gauge
 	synced     prometheus.Gauge
+
+	state atomic.Pointer[State]
 }
 
 func newMetrics(reg prometheus.Registerer, m *mirror.Mirror) *metrics {
@@ -85,6 +87,7 @@ func newMetrics(reg prometheus.Registerer, m *mirror.Mirror) *metrics {
 			Help: "Whether the first sync or resync since the start is complete.",
 		}),
 	}
+	x.state.Store(&State{})
 	x.begin()
 	return x
 }
@@ -123,9 +126,4 @@ func (m *metrics) count(e audit.Event) {
 			m.inexact.Inc()
 		}
 	}
-}
-
-func (m *metrics) mark(zxid audit.Zxid, now time.Time) {
-	m.watermark.Set(float64(zxid)) // Exact below epoch 2^21: a float64 has 53 bits.
-	m.marked.Set(float64(now.UnixMilli()) / 1000)
 }
