@@ -9,6 +9,7 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/go-kit/log"
@@ -162,10 +163,19 @@ func (s *Sink) post(ctx context.Context, lines []audit.Line) error {
 	return judge(resp, time.Now())
 }
 
-// redact drops the URL that the HTTP client puts around its errors.
+// redact drops the URLs that HTTP clients put around their errors: that of the
+// request, and within it that of who issues its token. Of what the latter
+// answered, which would follow on lines of its own, it leaves the first line.
 func redact(err error) error {
-	if wrapped, ok := errors.AsType[*url.Error](err); ok {
-		return wrapped.Err
+	for {
+		wrapped, ok := errors.AsType[*url.Error](err)
+		if !ok {
+			break
+		}
+		err = wrapped.Err
+	}
+	if line, _, more := strings.Cut(err.Error(), "\n"); more {
+		return errors.New(line)
 	}
 	return err
 }
