@@ -6,11 +6,19 @@ import (
 	"zkwarden/audit"
 )
 
-// State is how far a recorder is, as its metrics say.
+// State is how far a recorder is. Its metrics say the same.
 type State struct {
 	Watermark  audit.Zxid // Everything through it is recorded.
 	Confirmed  time.Time  // When that was last confirmed; zero: not since the start.
 	Unreadable int        // Watched znodes that cannot be read, as far as they are told apart.
+}
+
+// seconds returns Confirmed as a metric has it.
+func (s *State) seconds() float64 {
+	if s.Confirmed.IsZero() {
+		return 0
+	}
+	return float64(s.Confirmed.UnixMilli()) / 1000
 }
 
 // State may be called beside Run.
@@ -24,14 +32,11 @@ func (m *metrics) show(change func(*State)) {
 }
 
 func (m *metrics) mark(zxid audit.Zxid, now time.Time) {
-	m.watermark.Set(float64(zxid)) // Exact below epoch 2^21: a float64 has 53 bits.
-	m.marked.Set(float64(now.UnixMilli()) / 1000)
 	m.show(func(s *State) { s.Watermark, s.Confirmed = zxid, now })
 }
 
 // hidden notes how many znodes cannot be read.
 func (m *metrics) hidden(znodes int) {
-	m.unreadable.Set(float64(znodes))
 	if m.state.Load().Unreadable != znodes {
 		m.show(func(s *State) { s.Unreadable = znodes })
 	}
