@@ -32,7 +32,7 @@ func openSinks(o Options, j *journal.Journal, reg prometheus.Registerer) ([]sink
 		return sinks, nil
 	}
 	options := webhookOptions(o, reg)
-	options.Later = j.Replay
+	options.Later = j.Later
 	hook, err := webhook.New(options)
 	if err != nil {
 		return nil, err

@@ -43,7 +43,7 @@ type Options struct {
 
 	// Later yields the durable lines behind a seq, each valid until the next
 	// one. They are looked at where the endpoint refuses a line and is not
-	// known to take another. Nil: there are none.
+	// known to take another; some may be gone by then. Nil: there are none.
 	Later func(ctx context.Context, seq uint64) iter.Seq2[audit.Line, error]
 
 	Logger   log.Logger
