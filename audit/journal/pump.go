@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-kit/log"
@@ -35,6 +36,20 @@ type feed struct {
 	sink   audit.Sink
 	logger log.Logger
 	errors prometheus.Counter
+	trial  atomic.Pointer[trial] // Nil while nothing waits for the sink.
+}
+
+// trial is what became so far of lines that the sink does not have yet.
+type trial struct {
+	since time.Time
+	err   error
+}
+
+// PumpState is how far a sink is.
+type PumpState struct {
+	Acked uint64    // Place of the last record that it accepted.
+	Since time.Time // When it was first given the records behind; zero while it has none to accept.
+	Err   error     // Why it did not accept them when it was last asked; nil before it has answered.
 }
 
 // NewPump opens the cursor of that name for sink. [Pump.Run] closes it.
@@ -49,6 +64,15 @@ func (j *Journal) NewPump(name string, sink audit.Sink) (*Pump, error) {
 		logger: log.With(j.logger, "sink", name),
 		errors: j.metrics.sinkErrors.WithLabelValues(name),
 	}}, nil
+}
+
+// State may be called beside Run.
+func (p *Pump) State() PumpState {
+	state := PumpState{Acked: p.cursor.acked.Load()}
+	if t := p.trial.Load(); t != nil {
+		state.Since, state.Err = t.since, t.err
+	}
+	return state
 }
 
 // Run delivers until ctx is done, or until the journal was finished and the
@@ -70,6 +94,7 @@ func (f *feed) run(ctx context.Context) error {
 		case err != nil:
 			return err
 		}
+		f.trial.Store(&trial{since: time.Now()})
 		delivered := f.insist(ctx, log.With(f.logger, "seq", lines[0].Seq), "sink does not accept records, they wait in the journal",
 			func() error { return f.sink.Deliver(ctx, lines) })
 		if !delivered {
@@ -81,6 +106,7 @@ func (f *feed) run(ctx context.Context) error {
 		if !acked {
 			return nil
 		}
+		f.trial.Store(nil)
 	}
 }
 
@@ -99,6 +125,7 @@ func (f *feed) insist(ctx context.Context, logger log.Logger, refused string, tr
 			return false
 		}
 		f.errors.Inc()
+		f.trial.Store(&trial{since: f.trial.Load().since, err: err})
 		if failures == 0 {
 			level.Warn(logger).Log("msg", refused, "err", err)
 		}

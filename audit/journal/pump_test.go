@@ -299,6 +299,48 @@ func TestPumpHeedsRetryAfter(t *testing.T) {
 	}
 }
 
+// Who looks at a pump sees how far the sink is, and since when and why it has
+// not got further; a sink that does not answer at all has no reason.
+func TestPumpState(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		j := newTestJournal(t, dir)
+		answer := make(chan error)
+		p, err := j.NewPump("memory", &memorySink{answer: func(context.Context) error { return <-answer }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		end := make(chan error, 1)
+		go func() { end <- p.Run(t.Context()) }()
+		compare := func(when string, want PumpState) {
+			t.Helper()
+			synctest.Wait()
+			if got := p.State(); got != want {
+				t.Errorf("%s: %+v, want %+v", when, got, want)
+			}
+		}
+		compare("nothing to deliver", PumpState{})
+		appendEvents(t, j, 1)
+		began := time.Now()
+		time.Sleep(time.Second)
+		compare("no answer yet", PumpState{Since: began})
+		refused := errors.New("connection refused")
+		for range 2 {
+			answer <- refused
+			time.Sleep(time.Minute)
+			compare("refused", PumpState{Since: began, Err: refused})
+		}
+		answer <- nil
+		compare("delivered", PumpState{Acked: 1})
+		if err := j.Finish(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-end; err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 // oneLine is a cursor with one line.
 type oneLine struct{ done bool }
 

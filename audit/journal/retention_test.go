@@ -406,6 +406,17 @@ func TestReplayOfWhatIsGone(t *testing.T) {
 			t.Errorf("Replay from a record that is gone yields %v", err)
 		}
 	}
+	for after, want := range map[uint64]int{0: 12, 3: 12, 5: 12, 6: 11, 17: 0} {
+		count := 0
+		for line, err := range j.Later(t.Context(), after) {
+			if count++; err != nil || line.Seq != max(after, 5)+uint64(count) {
+				t.Fatalf("line %d of Later(%d) is record %d, error %v", count, after, line.Seq, err)
+			}
+		}
+		if count != want {
+			t.Errorf("Later(%d) yields %d lines, want %d", after, count, want)
+		}
+	}
 	if lines := replay(t, j, 5); len(lines) != 12 {
 		t.Errorf("Replay from the first record yields %d lines, want 12", len(lines))
 	}

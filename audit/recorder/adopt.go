@@ -137,7 +137,7 @@ func (r *Recorder) cutDown(p *policy.Policy) error {
 	r.await(place)
 	r.unreadable.keep(func(path string) bool { return p.Wants(path) || p.Leads(path) })
 	r.owed.keep(func(path string) bool { return p.Wants(path) && r.balances(path) })
-	r.metrics.unreadable.Set(float64(r.unreadable.len()))
+	r.metrics.hidden(r.unreadable.len())
 	r.hidePartial()
 	return nil
 }

@@ -155,7 +155,7 @@ func (r *Recorder) forgetHistory() {
 	clear(r.place.Unread)
 	clear(r.owed)
 	r.unreadable = newUnreadable()
-	r.metrics.unreadable.Set(0)
+	r.metrics.hidden(0)
 	r.hidePartial()
 	r.Mirror.Clear()
 }

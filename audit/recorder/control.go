@@ -61,7 +61,7 @@ func (r *Recorder) beginLog() {
 	r.repeats = repeats{}
 	clear(r.owed)
 	r.unreadable = newUnreadable()
-	r.metrics.unreadable.Set(0)
+	r.metrics.hidden(0)
 }
 
 // checkpoint records how far everything is known, unless something is missing:

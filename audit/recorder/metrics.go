@@ -1,7 +1,7 @@
 package recorder
 
 import (
-	"time"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
@@ -18,11 +18,13 @@ type metrics struct {
 	sweepFinds prometheus.Counter
 	denied     prometheus.Counter
 	untold     prometheus.Counter
-	unreadable prometheus.Gauge
-	watermark  prometheus.Gauge
-	marked     prometheus.Gauge
+	unreadable prometheus.GaugeFunc
+	watermark  prometheus.GaugeFunc
+	marked     prometheus.GaugeFunc
 	verified   prometheus.Gauge
 	synced     prometheus.Gauge
+
+	state *atomic.Pointer[State]
 }
 
 func newMetrics(reg prometheus.Registerer, m *mirror.Mirror) *metrics {
@@ -35,7 +37,10 @@ func newMetrics(reg prometheus.Registerer, m *mirror.Mirror) *metrics {
 		Name: "zkwarden_audit_mirror_bytes",
 		Help: "Size of the file with the last known state of the znodes.",
 	}, func() float64 { return float64(m.Size()) })
+	state := new(atomic.Pointer[State])
+	state.Store(&State{})
 	x := &metrics{
+		state: state,
 		events: auto.NewCounterVec(prometheus.CounterOpts{
 			Name: "zkwarden_audit_events_total",
 			Help: "Change records appended to the journal, by operation and by how the change was found.",
@@ -64,18 +69,18 @@ func newMetrics(reg prometheus.Registerer, m *mirror.Mirror) *metrics {
 			Name: "zkwarden_audit_unreadable_untold_total",
 			Help: "Refused reads of znodes beyond those that zkwarden_audit_unreadable_znodes can tell apart.",
 		}),
-		unreadable: auto.NewGauge(prometheus.GaugeOpts{
+		unreadable: auto.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "zkwarden_audit_unreadable_znodes",
 			Help: "Watched znodes that cannot be read, and whose changes may go unseen.",
-		}),
-		watermark: auto.NewGauge(prometheus.GaugeOpts{
+		}, func() float64 { return float64(state.Load().Unreadable) }),
+		watermark: auto.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "zkwarden_audit_watermark_zxid",
 			Help: "The zxid through which everything is recorded, as a number: epoch times 2^32 plus counter.",
-		}),
-		marked: auto.NewGauge(prometheus.GaugeOpts{
+		}, func() float64 { return float64(state.Load().Watermark) }), // Exact below epoch 2^21: a float64 has 53 bits.
+		marked: auto.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "zkwarden_audit_watermark_timestamp_seconds",
 			Help: "When the watermark was last confirmed, in seconds since 1970.",
-		}),
+		}, func() float64 { return state.Load().seconds() }),
 		verified: auto.NewGauge(prometheus.GaugeOpts{
 			Name: "zkwarden_audit_verified_zxid",
 			Help: "The zxid through which the transaction log adds up to the server's digests, as a number; zero without a log or digests.",
@@ -123,9 +128,4 @@ func (m *metrics) count(e audit.Event) {
 			m.inexact.Inc()
 		}
 	}
-}
-
-func (m *metrics) mark(zxid audit.Zxid, now time.Time) {
-	m.watermark.Set(float64(zxid)) // Exact below epoch 2^21: a float64 has 53 bits.
-	m.marked.Set(float64(now.UnixMilli()) / 1000)
 }

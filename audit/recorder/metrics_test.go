@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"zkwarden/audit/policy"
 )
@@ -11,6 +12,9 @@ import (
 // A series that begins with its first event shows no increase to alert on.
 func TestSeriesBeginAtZero(t *testing.T) {
 	m := newMetrics(prometheus.NewRegistry(), newStage(t, policy.LevelData, "/r").mirror)
+	if at := testutil.ToFloat64(m.marked); at != 0 {
+		t.Errorf("the watermark was confirmed at %v before it ever was", at)
+	}
 	if !m.gaps.DeleteLabelValues("policy") {
 		t.Error("there is no series of gaps for the reason policy")
 	}

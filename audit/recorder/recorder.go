@@ -48,7 +48,7 @@ type Options struct {
 }
 
 // Recorder turns observations into events. Its state belongs to the goroutine
-// in Run; Known, Synced and Adopt may be used beside it.
+// in Run; Known, Synced, State and Adopt may be used beside it.
 type Recorder struct {
 	Options
 	metrics    *metrics

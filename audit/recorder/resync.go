@@ -91,7 +91,7 @@ func (r *Recorder) mark(ctx context.Context, m audit.Mark) error {
 			return err
 		}
 		r.unreadable.swept()
-		r.metrics.unreadable.Set(float64(r.unreadable.len()))
+		r.metrics.hidden(r.unreadable.len())
 	}
 	if m.ACL != 0 {
 		r.place.ACL, r.swept, r.moved = max(r.place.ACL, m.ACL), true, true

@@ -344,6 +344,10 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, got, test.want)
 		}
 	}
+	want := State{Watermark: 0x300000021, Confirmed: time.UnixMilli(1_700_000_000_000), Unreadable: 1}
+	if got := s.State(); got != want {
+		t.Errorf("State() = %+v, want %+v", got, want)
+	}
 	problems, err := testutil.GatherAndLint(s.Registry.(*prometheus.Registry))
 	if err != nil || len(problems) > 0 {
 		t.Errorf("metrics: %v, %v", problems, err)

@@ -139,5 +139,5 @@ func (l *look) sight() {
 			l.r.metrics.untold.Inc()
 		}
 	}
-	l.r.metrics.unreadable.Set(float64(u.len()))
+	l.r.metrics.hidden(u.len())
 }

@@ -46,6 +46,9 @@ func TestUnreadable(t *testing.T) {
 		if got := testutil.ToFloat64(s.metrics.unreadable); got != step.count {
 			t.Errorf("step %d: %v are unreadable, want %v", i, got, step.count)
 		}
+		if got := s.State().Unreadable; float64(got) != step.count {
+			t.Errorf("step %d: State() has %d unreadable, want %v", i, got, step.count)
+		}
 		before := len(s.journal.events)
 		if err := s.checkpoint(t.Context()); err != nil {
 			t.Fatal(err)

@@ -10,9 +10,6 @@ import (
 	"time"
 
 	"github.com/go-kit/log/level"
-	"github.com/prometheus/common/version"
-
-	"zkwarden/collector"
 )
 
 const (
@@ -78,56 +75,4 @@ func (a *App) Ready() error {
 		return errOpening
 	}
 	return auditor.ready()
-}
-
-// overview is what the landing page shows.
-type overview struct {
-	Version  string
-	Scrape   collector.Status
-	Members  collector.EnsembleStatus
-	Audit    *auditOverview
-	Instance string // The hosts that audit, where this one does not.
-	NotReady string
-}
-
-type auditOverview struct {
-	Ensemble  string
-	Paths     []string
-	Policy    string // Where the rules come from.
-	Print     string // Fingerprint of the policy in force; empty: none is yet.
-	Dir       string
-	Connected string // Empty while connected, else the reason.
-	Txnlog    string // How the transaction log is used; empty: it is not to be.
-	TxnlogBad bool   // Whether it should be, and is not.
-	Znodes    int
-	Records   uint64
-}
-
-func (a *App) overview() overview {
-	o := overview{Version: version.Info(), Scrape: a.exporter.server.LastRound(), Members: a.exporter.ensemble.LastRound()}
-	if err := a.Ready(); err != nil {
-		o.NotReady = err.Error()
-	}
-	options := a.options.Audit
-	if !options.enabled() {
-		if options.asked() {
-			o.Instance = options.Instance
-		}
-		return o
-	}
-	o.Audit = &auditOverview{Ensemble: options.Ensemble, Paths: options.Paths, Policy: options.Source(), Dir: options.Dir}
-	auditor := a.auditor.Load()
-	if auditor == nil {
-		o.Audit.Connected = errOpening.Error()
-		return o
-	}
-	current := auditor.scope.current.Load()
-	o.Audit.Paths, o.Audit.Print = current.Roots(), current.Fingerprint()
-	o.Audit.Znodes = auditor.mirror.Len()
-	o.Audit.Records, _ = auditor.journal.Durable()
-	o.Audit.Txnlog, o.Audit.TxnlogBad = auditor.txnlogStatus()
-	if err := auditor.source.Err(); err != nil {
-		o.Audit.Connected = err.Error()
-	}
-	return o
 }

@@ -31,7 +31,9 @@ func openSinks(o Options, j *journal.Journal, reg prometheus.Registerer) ([]sink
 	if !o.Audit.Webhook.enabled() {
 		return sinks, nil
 	}
-	hook, err := webhook.New(webhookOptions(o, reg))
+	options := webhookOptions(o, reg)
+	options.Later = j.Later
+	hook, err := webhook.New(options)
 	if err != nil {
 		return nil, err
 	}

@@ -16,8 +16,8 @@
 //     again without contents, marked with "content_removed":true: of "before"
 //     and "after" nothing but size and digest stays. What is refused even so
 //     is passed over, counted and logged, so that one event never holds up
-//     the others, but only if the endpoint still takes an event that it took
-//     before: one that refuses everything is waited for.
+//     the others, but only if the endpoint takes another event: one that it
+//     took before, or a later one. One that refuses everything is waited for.
 //   - anything else, and no answer at all: the lines wait in the journal and
 //     are sent again. Retry-After is heeded.
 //

@@ -6,12 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/go-kit/log"
-	"github.com/go-kit/log/level"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/prometheus/common/config"
@@ -39,8 +40,14 @@ type Options struct {
 	Format         Format
 	Timeout        time.Duration // Of one request.
 	UserAgent      string
-	Logger         log.Logger
-	Registry       prometheus.Registerer // Nil registers no metrics.
+
+	// Later yields the durable lines behind a seq, each valid until the next
+	// one. They are looked at where the endpoint refuses a line and is not
+	// known to take another; some may be gone by then. Nil: there are none.
+	Later func(ctx context.Context, seq uint64) iter.Seq2[audit.Line, error]
+
+	Logger   log.Logger
+	Registry prometheus.Registerer // Nil registers no metrics.
 }
 
 var _ audit.Sink = (*Sink)(nil)
@@ -52,6 +59,7 @@ type Sink struct {
 
 	done  uint64 // The last line that the endpoint has, or that was passed over.
 	taken []byte // An event that the endpoint took, or nothing yet.
+	tried uint64 // The last of the later events that were tried in search of one.
 	body  []byte
 
 	stripped, passedOver prometheus.Counter
@@ -76,6 +84,11 @@ func New(o Options) (*Sink, error) {
 			return nil, fmt.Errorf("read webhook HTTP configuration %s: %w", o.HTTPConfigFile, err)
 		}
 		cfg = *loaded
+	}
+	if o.Later == nil {
+		o.Later = func(context.Context, uint64) iter.Seq2[audit.Line, error] {
+			return func(func(audit.Line, error) bool) {}
+		}
 	}
 	cfg.FollowRedirects = false // Following one would turn the POST into a GET.
 	client, err := config.NewClientFromConfig(cfg, "webhook", config.WithUserAgent(o.UserAgent))
@@ -112,54 +125,23 @@ func (s *Sink) Deliver(ctx context.Context, lines []audit.Line) error {
 
 // deliver halves what is refused, which ends with single events.
 func (s *Sink) deliver(ctx context.Context, lines []audit.Line) error {
+	if len(lines) == 1 {
+		return s.single(ctx, lines[0])
+	}
 	err := s.post(ctx, lines)
 	switch {
 	case err == nil:
-		s.accepted(lines)
+		last := lines[len(lines)-1]
+		s.done, s.taken = last.Seq, append(s.taken[:0], last.JSON...)
 		return nil
 	case !errors.Is(err, errRefused):
 		return err
-	case len(lines) == 1:
-		return s.strip(ctx, lines[0], err)
 	}
 	half := len(lines) / 2
 	if err := s.deliver(ctx, lines[:half]); err != nil {
 		return err
 	}
 	return s.deliver(ctx, lines[half:])
-}
-
-// strip sends an event that was refused without its contents.
-func (s *Sink) strip(ctx context.Context, line audit.Line, refused error) error {
-	bare, err := withoutContent(line)
-	if err != nil {
-		return err
-	}
-	err = s.post(ctx, []audit.Line{bare})
-	switch {
-	case err == nil:
-		s.stripped.Inc()
-		level.Warn(s.Logger).Log("msg", "webhook refused an event, which was sent without contents instead", "seq", line.Seq, "err", refused)
-	case errors.Is(err, errRefused) && s.takesOthers(ctx):
-		s.passedOver.Inc()
-		level.Error(s.Logger).Log("msg", "webhook refused an event even without contents, it is in the journal only", "seq", line.Seq, "err", err)
-	default:
-		return err
-	}
-	s.done = line.Seq
-	return nil
-}
-
-// takesOthers sends an event again that the endpoint took before: one that
-// refuses this, too, refuses everything, and that is no reason to pass over
-// anything.
-func (s *Sink) takesOthers(ctx context.Context) bool {
-	return s.taken != nil && s.post(ctx, []audit.Line{{JSON: s.taken}}) == nil
-}
-
-func (s *Sink) accepted(lines []audit.Line) {
-	last := lines[len(lines)-1]
-	s.done, s.taken = last.Seq, append(s.taken[:0], last.JSON...)
 }
 
 // post sends one request and judges the answer.
@@ -181,10 +163,19 @@ func (s *Sink) post(ctx context.Context, lines []audit.Line) error {
 	return judge(resp, time.Now())
 }
 
-// redact drops the URL that the HTTP client puts around its errors.
+// redact drops the URLs that HTTP clients put around their errors: that of the
+// request, and within it that of who issues its token. Of what the latter
+// answered, which would follow on lines of its own, it leaves the first line.
 func redact(err error) error {
-	if wrapped, ok := errors.AsType[*url.Error](err); ok {
-		return wrapped.Err
+	for {
+		wrapped, ok := errors.AsType[*url.Error](err)
+		if !ok {
+			break
+		}
+		err = wrapped.Err
+	}
+	if line, _, more := strings.Cut(err.Error(), "\n"); more {
+		return errors.New(line)
 	}
 	return err
 }

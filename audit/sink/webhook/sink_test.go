@@ -292,6 +292,21 @@ func TestErrorsTellNoSecrets(t *testing.T) {
 			t.Errorf("Deliver() = %v", err)
 		}
 	}
+	// The URL of who issues tokens, and the answer, are within the error of the request.
+	refusing := start(t)
+	refusing.status = func(string) int { return 403 }
+	for _, issuer := range []string{"http://127.0.0.1:1/?token=s3cret", refusing.URL + "/s3cret"} {
+		file := filepath.Join(t.TempDir(), "http.yml")
+		text := "oauth2: {client_id: id, client_secret: s3cret, token_url: '" + issuer + "', endpoint_params: {x: s3cret}}\n"
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s := newSink(t, Options{URL: e.URL + "/?token=s3cret", HTTPConfigFile: file})
+		err := s.Deliver(t.Context(), []audit.Line{event(1, "s3cret")})
+		if err == nil || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("Deliver() = %v", err)
+		}
+	}
 	if _, err := New(Options{URL: "ftp://user:s3cret@host"}); err == nil || strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("New() = %v", err)
 	}
