@@ -209,6 +209,9 @@ func (b *browser) tail(segments []stored, from, to int) int {
 // segment yields the lines of a segment, as far as it was when it was listed.
 func (b *browser) segment(s stored, isLast bool) error {
 	r, err := b.open(s.first)
+	if broken, ok := errors.AsType[*BrokenError](err); ok {
+		return b.tell(broken) // Something else has the segment's name.
+	}
 	if r == nil || err != nil {
 		return err
 	}

@@ -26,8 +26,11 @@ type segmentReader struct {
 // openSegment reads from the first line of a segment, which has to follow
 // prev: the hash of the line before, or empty where that is not known.
 func openSegment(dir string, first uint64, prev string) (*segmentReader, error) {
-	file, err := os.Open(segmentPath(dir, first))
+	file, err := openFile(segmentPath(dir, first), os.O_RDONLY)
 	if err != nil {
+		if broken, ok := errors.AsType[*BrokenError](err); ok {
+			broken.Seq = first
+		}
 		return nil, fmt.Errorf("open segment: %w", err)
 	}
 	return &segmentReader{
