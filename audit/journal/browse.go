@@ -8,7 +8,6 @@ import (
 	"io"
 	"iter"
 	"os"
-	"path/filepath"
 	"sort"
 	"time"
 
@@ -47,14 +46,20 @@ func (e *RemovedError) Error() string {
 // next one.
 //
 // Damage is a [*BrokenError] without a line: what does not prove itself is
-// left out, and Browse goes on behind it. So it does after a [*RemovedError].
-// Any other error is the last.
+// left out, and Browse goes on behind it. So it does after a [*RemovedError],
+// and after an error that matches [ErrWaiting]. Any other error is the last; it
+// matches [ErrNoJournal] where there is nothing to read.
 func Browse(ctx context.Context, dir string, o BrowseOptions) iter.Seq2[audit.Line, error] {
 	return func(yield func(audit.Line, error) bool) {
 		b := &browser{ctx: ctx, dir: dir, options: o, yield: yield}
-		if err := b.run(); err != nil && !errors.Is(err, errEnough) {
-			yield(audit.Line{}, fmt.Errorf("read journal %s: %w", dir, err))
+		err := b.run()
+		switch {
+		case err == nil, errors.Is(err, errEnough):
+			return
+		case !errors.Is(err, ErrNoJournal): // Which names the directory.
+			err = fmt.Errorf("read journal %s: %w", dir, err)
 		}
+		yield(audit.Line{}, err)
 	}
 }
 
@@ -73,9 +78,14 @@ type browser struct {
 }
 
 func (b *browser) run() error {
-	head, err := b.await()
+	head, damage, err := b.await()
 	if err != nil {
 		return err
+	}
+	if damage != nil {
+		if err := b.tell(damage); err != nil {
+			return err
+		}
 	}
 	segments, err := listSegments(b.dir)
 	if err != nil {
@@ -93,28 +103,38 @@ func (b *browser) run() error {
 			return err
 		}
 	}
-	if b.options.Follow {
-		return b.follow()
-	}
 	isWhole := len(segments) == 0 || len(chosen) > 0 && chosen[len(chosen)-1] == segments[len(segments)-1]
 	if isWhole && b.last.seq < head.seq {
-		return b.tell(&BrokenError{
+		err := b.tell(&BrokenError{
 			File: segmentPath(b.dir, b.last.seq+1), Seq: b.last.seq + 1,
 			Problem: fmt.Sprintf("the journal ends, although the file head says that it reached seq %d", head.seq),
 		})
+		if err != nil {
+			return err
+		}
+	}
+	if b.options.Follow {
+		return b.follow()
 	}
 	return nil
 }
 
-// await returns the head of the journal once there is one.
-func (b *browser) await() (mark, error) {
-	for {
-		head, err := readMark(filepath.Join(b.dir, headFile))
-		if !errors.Is(err, os.ErrNotExist) || !b.options.Follow {
-			return head, err
+// await returns the head of the journal, and what is wrong with the file. One
+// that follows waits for a journal, but not for its directory, whose name may
+// be mistyped.
+func (b *browser) await() (head mark, damage *BrokenError, err error) {
+	for isFirst := true; ; isFirst = false {
+		head, damage, err = readHead(b.dir)
+		if !errors.Is(err, ErrNoJournal) || errors.Is(err, os.ErrNotExist) || !b.options.Follow {
+			return head, damage, err
+		}
+		if isFirst {
+			if err := b.tell(fmt.Errorf("%w in %s", ErrWaiting, b.dir)); err != nil {
+				return mark{}, nil, err
+			}
 		}
 		if err := b.pause(); err != nil {
-			return mark{}, err
+			return mark{}, nil, err
 		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 )
 
 const (
@@ -57,7 +56,8 @@ var ErrUnvouched = errors.New("no head that was given vouches for the removal")
 // cursors and the heads that were given. It changes nothing and takes no lock:
 // it works beside the process that owns the journal, on what is there when it
 // begins, and on a copy. The error is a [*BrokenError] for the first place that
-// is wrong; the report then covers what stands before it.
+// is wrong; the report then covers what stands before it. It matches
+// [ErrNoJournal] where there is nothing to verify.
 func Verify(ctx context.Context, dir string, o VerifyOptions) (Report, error) {
 	var err error
 	for range maxRestarts {
@@ -78,8 +78,8 @@ type verification struct {
 	options   VerifyOptions
 	report    Report
 	head      mark
-	noHead    error     // What is wrong with the file head.
-	witnesses []witness // Those not met yet.
+	noHead    *BrokenError // What is wrong with the file head.
+	witnesses []witness    // Those not met yet.
 
 	newestSegment stored // As it was listed.
 
@@ -121,29 +121,14 @@ func (v *verification) run(ctx context.Context) error {
 	return v.conclude()
 }
 
-// readHead reads the file head. Without one, or with another thing in its place,
-// the journal is broken, and compared with all other witnesses nevertheless.
+// readHead reads the file head. Without one the journal is broken, and compared
+// with all other witnesses nevertheless.
 func (v *verification) readHead() (err error) {
-	path := filepath.Join(v.dir, headFile)
-	if v.head, err = readMark(path); err == nil {
-		return nil
+	v.head, v.noHead, err = readHead(v.dir)
+	if errors.Is(err, ErrNoJournal) && !errors.Is(err, os.ErrNotExist) && len(v.options.Heads) > 0 {
+		v.head, err = mark{hash: noHash}, nil // Somebody has seen records: all of them are gone.
 	}
-	_, isBroken := errors.AsType[*BrokenError](err)
-	missing := errors.Is(err, os.ErrNotExist)
-	if !isBroken && !missing {
-		return err
-	}
-	segments, listErr := listSegments(v.dir)
-	switch {
-	case listErr != nil:
-		return listErr
-	case missing && len(segments) == 0 && len(v.options.Heads) == 0:
-		return fmt.Errorf("there is no journal in %s", v.dir)
-	case missing:
-		err = &BrokenError{File: path, Problem: "the file is missing, although the journal has records"}
-	}
-	v.head, v.noHead = mark{hash: noHash}, err
-	return nil
+	return err
 }
 
 // segment reads one segment as far as it was when it was listed.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -342,9 +343,43 @@ func TestLogEndsWithItsReader(t *testing.T) {
 }
 
 func TestLogOfNothing(t *testing.T) {
-	err := Log(t.Context(), LogOptions{Dir: t.TempDir(), Warnings: io.Discard}, io.Discard)
-	if err == nil || !strings.Contains(err.Error(), "no such file") {
+	dir := t.TempDir()
+	err := Log(t.Context(), LogOptions{Dir: dir, Warnings: io.Discard}, io.Discard)
+	if err == nil || err.Error() != "there is no journal in "+dir {
 		t.Errorf("Log returned %v for an empty directory", err)
+	}
+}
+
+func TestLogWithoutHead(t *testing.T) {
+	dir, _ := writeJournal(t, journal.Limits{}, edited(3)...)
+	head := filepath.Join(dir, "head")
+	if err := os.Remove(head); err != nil {
+		t.Fatal(err)
+	}
+	var out, warnings bytes.Buffer
+	err := Log(t.Context(), LogOptions{Dir: dir, Warnings: &warnings}, &out)
+	if err == nil || !strings.Contains(err.Error(), "is broken in 1 places") || strings.Count(out.String(), "\n") != 3 {
+		t.Errorf("Log returned %v behind\n%s", err, &out)
+	}
+	if want := "zkwarden: journal is broken: file " + head + ": the file is missing, although the journal has records\n"; warnings.String() != want {
+		t.Errorf("warnings %q, want %q", &warnings, want)
+	}
+}
+
+func TestLogWaitsForAJournal(t *testing.T) {
+	dir := t.TempDir()
+	warnings := &transcript{changed: make(chan struct{})}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- Log(ctx, LogOptions{Dir: dir, Follow: true, Warnings: warnings}, io.Discard) }()
+	warnings.await(t, "zkwarden: waiting for a journal in "+dir+"\n")
+	cancel()
+	if err := <-ended; err == nil {
+		t.Error("Log returned no error")
+	}
+	inDir := filepath.Join(dir, "nope")
+	if err := Log(t.Context(), LogOptions{Dir: inDir, Follow: true, Warnings: io.Discard}, io.Discard); err == nil || !strings.HasPrefix(err.Error(), "there is no journal in "+inDir) {
+		t.Errorf("Log returned %v for no directory", err)
 	}
 }
 
