@@ -181,6 +181,8 @@ func TestLogDiff(t *testing.T) {
 	}
 	created := changed(nil, content("", audit.EncodingUTF8))
 	created.Op = audit.OpCreated
+	createdUnknown := changed(nil, nil)
+	createdUnknown.Op = audit.OpCreated
 	acls, found := day()[6], day()[6]
 	found.Before = nil
 	found.After = &audit.Content{ACL: found.After.ACL, ACLMasked: true}
@@ -212,11 +214,18 @@ func TestLogDiff(t *testing.T) {
 		{"deleted", day()[5], "--- before  60 bytes, content was not recorded\n+++ after   no znode\n"},
 		{"metadata, another", digests("aa", "bb"), "--- before  70 bytes, content was not recorded\n+++ after   70 bytes, content was not recorded\nthe digests say that the content is another\n"},
 		{"metadata, the same", digests("aa", "aa"), "--- before  70 bytes, content was not recorded\n+++ after   70 bytes, content was not recorded\nthe digests say that the content is the same\n"},
-		{"unknown", changed(nil, content("x", "utf-8")), "--- before  content is not known\n+++ after   1 bytes\n"},
+		{"unknown", changed(nil, content("x", "utf-8")), "--- before  content is not known\n+++ after   1 bytes\n  x\n"},
+		{"unknown now", changed(content(`{"a":1}`, "utf-8"), nil), `--- before  7 bytes
+  {
+    "a": 1
+  }
++++ after   content is not known
+`},
+		{"created, unknown", createdUnknown, "--- before  no znode\n+++ after   content is not known\n"},
 		{"null", changed(&audit.Content{Encoding: audit.EncodingNull}, content("x", "utf-8")), "--- before  null\n+++ after   1 bytes\n@@ -0,0 +1 @@\n+ x\n"},
-		{"binary", changed(binary, content("x", "utf-8")), "--- before  4 bytes, binary\n+++ after   1 bytes\n"},
+		{"binary", changed(binary, content("x", "utf-8")), "--- before  4 bytes, binary\n+++ after   1 bytes\n  x\n"},
 		{"cut", changed(cut, content("part\n", "utf-8")), "--- before  70 bytes, only the first 4 are recorded\n+++ after   5 bytes\nonly white space differs\n"},
-		{"redacted", changed(withheld, masked), "--- before  70 bytes, content was withheld: it could not be read to be masked\n+++ after   9 bytes, with parts masked\n"},
+		{"redacted", changed(withheld, masked), "--- before  70 bytes, content was withheld: it could not be read to be masked\n+++ after   9 bytes, with parts masked\n  {\"a\":***}\n"},
 		{"the same", changed(digested("x", "aa"), digested("x", "aa")), "--- before  1 bytes\n+++ after   1 bytes\nthe content is the same\n"},
 		{"a masked part differs", changed(digested("***", "aa"), digested("***", "bb")), "--- before  3 bytes\n+++ after   3 bytes\nthe digests say that the content is another: what differs is masked or cut\n"},
 		{"the same, as far as it is recorded", changed(content("x", "utf-8"), digested("x", "aa")), "--- before  1 bytes\n+++ after   1 bytes\nwhat is recorded is the same\n"},
