@@ -79,6 +79,7 @@ type verification struct {
 	report    Report
 	head      mark
 	noHead    *BrokenError // What is wrong with the file head.
+	noCursor  *BrokenError // What is wrong with the file of a cursor.
 	witnesses []witness    // Those not met yet.
 
 	newestSegment stored // As it was listed.
@@ -97,7 +98,7 @@ func (v *verification) run(ctx context.Context) error {
 		return err
 	}
 	var err error
-	if v.witnesses, err = gatherWitnesses(v.dir, v.head, v.options.Heads); err != nil {
+	if v.witnesses, v.noCursor, err = gatherWitnesses(v.dir, v.head, v.options.Heads); err != nil {
 		return err
 	}
 	segments, err := listSegments(v.dir)
@@ -292,6 +293,8 @@ func (v *verification) conclude() error {
 	switch removedBy := v.report.RemovedBy; {
 	case v.noHead != nil:
 		return v.noHead
+	case v.noCursor != nil:
+		return v.noCursor
 	case v.notKept != nil:
 		return v.notKept
 	case len(v.options.Heads) > 0 && removedBy > v.report.Witnessed:

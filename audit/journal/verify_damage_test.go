@@ -363,6 +363,29 @@ func TestVerifyNoJournal(t *testing.T) {
 	}
 }
 
+// TestVerifyWithoutACursor: damage of a cursor is told of last, when all
+// records are read and compared with those who have seen them.
+func TestVerifyWithoutACursor(t *testing.T) {
+	dir := segmented(t, 2, 2)
+	seen := Head{Seq: 3, Hash: hashOf(t, dir, 3)}
+	for _, name := range []string{"b", "a"} {
+		write(t, filepath.Join(dir, cursorPrefix+name), []byte("foo\n"))
+	}
+	var broken *BrokenError
+	report, err := Verify(t.Context(), dir, VerifyOptions{Heads: []Head{seen}})
+	if !errors.As(err, &broken) || broken.File != filepath.Join(dir, cursorPrefix+"a") || report.Witnessed != 3 || report.Last != 4 {
+		t.Errorf("Verify returned %+v, %v, want all records and the first cursor", report, err)
+	}
+	seen.Hash = noHash
+	if _, err := Verify(t.Context(), dir, VerifyOptions{Heads: []Head{seen}}); !errors.As(err, &broken) || broken.Seq != 3 {
+		t.Errorf("Verify returned %v for another record than the head was seen with", err)
+	}
+	write(t, filepath.Join(dir, headFile), []byte("?"))
+	if _, err := Verify(t.Context(), dir, VerifyOptions{}); !errors.As(err, &broken) || broken.File != filepath.Join(dir, headFile) {
+		t.Errorf("Verify returned %v for a journal without head and cursors", err)
+	}
+}
+
 // TestVerifyWithoutHead: whoever removes or garbles the file head does not keep
 // those who have seen the journal from being heard.
 func TestVerifyWithoutHead(t *testing.T) {
