@@ -154,15 +154,17 @@ func (v *verification) segment(ctx context.Context, s stored, isFirst, isLast bo
 	defer r.close()
 	for {
 		line, err := r.next(s.size)
-		if err == nil {
-			err = v.line(r, line, isFirst)
-		}
 		if errors.Is(err, io.EOF) || isLast && v.endsTorn(err, r, s.size) {
 			break
 		}
 		if err != nil {
+			err = v.short(err, r)
+		} else {
+			err = v.line(r, line, isFirst)
+		}
+		if err != nil {
 			v.report.Bytes += r.off
-			return v.short(err, r)
+			return err
 		}
 		if done := v.read + r.off; done-v.reported >= progressBytes {
 			v.progress(done)
@@ -193,7 +195,7 @@ func (v *verification) endsTorn(err error, r *segmentReader, size int64) bool {
 	return isTorn(err, r, size) || statErr == nil && err != nil && now < size // Cut back after a disk refused, to be written again.
 }
 
-// short adds to what is wrong with a line that the head had seen it.
+// short adds to what stands in the place of a line that the head had seen it.
 func (v *verification) short(err error, r *segmentReader) error {
 	var broken *BrokenError
 	if errors.As(err, &broken) && r.last.seq < v.head.seq && broken.Seq <= v.head.seq {
