@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -30,14 +29,6 @@ type BrowseOptions struct {
 	Match  func(audit.Line) bool // Whether a line is wanted; nil for all.
 	Tail   int                   // Yields no more than the last so many of them; 0 for all.
 	Follow bool                  // Goes on as the journal grows, until ctx ends.
-}
-
-// RemovedError says that retention removed records before they could be read.
-type RemovedError struct{ From, To uint64 }
-
-// Error names the records.
-func (e *RemovedError) Error() string {
-	return fmt.Sprintf("retention removed the records %d to %d before they could be read", e.From, e.To)
 }
 
 // Browse yields lines of the journal in dir, each checked against its own hash
@@ -91,6 +82,9 @@ func (b *browser) run() error {
 	if err != nil {
 		return err
 	}
+	if err := b.before(segments); err != nil {
+		return err
+	}
 	chosen := b.choose(segments)
 	if len(chosen) > 0 {
 		b.last.seq = chosen[0].first - 1
@@ -102,6 +96,9 @@ func (b *browser) run() error {
 		if err := b.segment(s, s == segments[len(segments)-1]); err != nil {
 			return err
 		}
+	}
+	if err := b.within(segments, chosen); err != nil {
+		return err
 	}
 	isWhole := len(segments) == 0 || len(chosen) > 0 && chosen[len(chosen)-1] == segments[len(segments)-1]
 	if isWhole && b.last.seq < head.seq {
@@ -190,17 +187,22 @@ func (b *browser) firstBehind(segments []stored, t time.Time, unknown int) int {
 }
 
 func (b *browser) began(s stored) (time.Time, error) {
+	e, err := b.first(s)
+	return e.Observed.Time(), err
+}
+
+// first returns the first record of a segment.
+func (b *browser) first(s stored) (audit.Event, error) {
 	r, err := openSegment(b.dir, s.first, "")
 	if err != nil {
-		return time.Time{}, err
+		return audit.Event{}, err
 	}
 	defer r.close()
 	line, err := r.next(s.size)
 	if err != nil {
-		return time.Time{}, err
+		return audit.Event{}, err
 	}
-	e, err := Decode(audit.Line{Seq: s.first, JSON: line})
-	return e.Observed.Time(), err
+	return Decode(audit.Line{Seq: s.first, JSON: line})
 }
 
 // tail counts matching lines from the last segment back until there are
@@ -265,20 +267,6 @@ func (b *browser) open(first uint64) (*segmentReader, error) {
 	return r, err
 }
 
-// removed goes to the first segment that retention has left.
-func (b *browser) removed() error {
-	segments, err := listSegments(b.dir)
-	if err != nil {
-		return err
-	}
-	if len(segments) == 0 || segments[0].first <= b.last.seq+1 {
-		return nil // Nothing is missing that is not told of when the next segment is read.
-	}
-	gone := &RemovedError{From: b.last.seq + 1, To: segments[0].first - 1}
-	b.last = mark{seq: gone.To}
-	return b.tell(gone)
-}
-
 // handle yields a line, or tells of the damage that stands in its place and
 // goes behind it.
 func (b *browser) handle(r *segmentReader, line []byte, err error, limit int64) error {
@@ -336,35 +324,6 @@ func (b *browser) line(line audit.Line) error {
 func (b *browser) tell(err error) error {
 	if !b.yield(audit.Line{}, err) {
 		return errEnough
-	}
-	return nil
-}
-
-// skip goes behind the damage that next has found. A line that proves itself
-// is no damage, only the place where the chain is broken: next returns it.
-func (r *segmentReader) skip(limit int64) error {
-	line, err := r.find(limit)
-	if err == nil {
-		if rec, err := parseLine(line); err == nil {
-			r.last = mark{seq: rec.seq - 1}
-			return nil
-		}
-	}
-	r.last = mark{seq: r.last.seq + 1}
-	r.line++
-	chunk := make([]byte, readChunk)
-	for r.lo, r.hi = 0, 0; r.off < limit; {
-		n, err := r.file.ReadAt(chunk[:min(int64(len(chunk)), limit-r.off)], r.off)
-		if i := bytes.IndexByte(chunk[:n], '\n'); i >= 0 {
-			r.off += int64(i) + 1
-			return nil
-		}
-		r.off += int64(n)
-		if n == 0 && errors.Is(err, io.EOF) {
-			r.off = limit // The file is shorter than it was.
-		} else if err != nil && !errors.Is(err, io.EOF) {
-			return fmt.Errorf("read segment: %w", err)
-		}
 	}
 	return nil
 }

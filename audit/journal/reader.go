@@ -109,6 +109,35 @@ func (r *segmentReader) fill(limit int64) error {
 	return fmt.Errorf("read segment: %w", err)
 }
 
+// skip goes behind the damage that next has found. A line that proves itself
+// is no damage, only the place where the chain is broken: next returns it.
+func (r *segmentReader) skip(limit int64) error {
+	line, err := r.find(limit)
+	if err == nil {
+		if rec, err := parseLine(line); err == nil {
+			r.last = mark{seq: rec.seq - 1}
+			return nil
+		}
+	}
+	r.last = mark{seq: r.last.seq + 1}
+	r.line++
+	chunk := make([]byte, readChunk)
+	for r.lo, r.hi = 0, 0; r.off < limit; {
+		n, err := r.file.ReadAt(chunk[:min(int64(len(chunk)), limit-r.off)], r.off)
+		if i := bytes.IndexByte(chunk[:n], '\n'); i >= 0 {
+			r.off += int64(i) + 1
+			return nil
+		}
+		r.off += int64(n)
+		if n == 0 && errors.Is(err, io.EOF) {
+			r.off = limit // The file is shorter than it was.
+		} else if err != nil && !errors.Is(err, io.EOF) {
+			return fmt.Errorf("read segment: %w", err)
+		}
+	}
+	return nil
+}
+
 func (r *segmentReader) broken(torn bool, format string, args ...any) *BrokenError {
 	return &BrokenError{
 		File: r.file.Name(), Line: r.line + 1, Seq: r.last.seq + 1,

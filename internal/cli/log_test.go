@@ -375,6 +375,28 @@ func TestLogWithoutHead(t *testing.T) {
 	}
 }
 
+// Records that are asked for by their seqs and are not here are not passed over
+// in silence.
+func TestLogOfSeqsThatAreGone(t *testing.T) {
+	dir, _ := writeJournal(t, journal.Limits{SegmentSize: 1}, edited(5)...)
+	for _, first := range []int{1, 2} {
+		if err := os.Remove(segmentFile(dir, first)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out, warnings bytes.Buffer
+	err := Log(t.Context(), LogOptions{Dir: dir, Filter: LogFilter{From: 1, To: 3}, Warnings: &warnings}, &out)
+	if err == nil || !strings.Contains(warnings.String(), "the records 1 to 2 are missing") || !strings.HasPrefix(out.String(), "3  ") {
+		t.Errorf("Log returned %v, warned of %q and printed %q", err, &warnings, &out)
+	}
+	warnings.Reset()
+	p := logPrinter{options: LogOptions{Warnings: &warnings}}
+	err = p.warn(&journal.RemovedError{From: 1, To: 2, By: 9, Reason: "\x1b[2J"})
+	if want := `zkwarden: the records 1 to 2 are not here: retention removed them by \x1b[2J, as record 9 says`; err != nil || p.damage > 0 || warnings.String() != want+"\n" {
+		t.Errorf("warn returned %v for a removal and told of %q", err, &warnings)
+	}
+}
+
 func TestLogWaitsForAJournal(t *testing.T) {
 	dir := t.TempDir()
 	warnings := &transcript{changed: make(chan struct{})}
