@@ -276,7 +276,7 @@ func (b *browser) handle(r *segmentReader, line []byte, err error, limit int64) 
 		if err := b.tell(broken); err != nil {
 			return err
 		}
-		err := r.skip(limit)
+		err := r.skip(b.ctx, limit)
 		b.last = mark{seq: r.last.seq}
 		return err
 	case err != nil:

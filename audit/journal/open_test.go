@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -108,6 +109,40 @@ func TestHugeMark(t *testing.T) {
 		if read := after.TotalAlloc - before.TotalAlloc; !errors.As(err, &broken) || read > 1<<20 {
 			t.Errorf("readMark of %s took %d bytes of memory and returned %v, want a *BrokenError", name, read, err)
 		}
+	}
+}
+
+// TestHugeTail: what is longer than a crash can leave behind the last record is
+// damage, and nobody reads it to its end to say so.
+func TestHugeTail(t *testing.T) {
+	for size, isTorn := range map[int64]bool{maxTorn: true, maxTorn + 1: false, 1 << 40: false} {
+		dir := segmented(t, 2)
+		path := segmentPath(dir, 1)
+		whole := int64(len(mustRead(t, path)))
+		if err := os.Truncate(path, whole+size); err != nil {
+			t.Fatal(err)
+		}
+		inTime(t, "Verify", func() {
+			report, err := Verify(t.Context(), dir, VerifyOptions{})
+			var broken *BrokenError
+			if isTorn && (err != nil || report.Torn != size) || !isTorn && (!errors.As(err, &broken) || broken.Line != 3) {
+				t.Errorf("Verify returned %+v, %v behind %d bytes", report, err, size)
+			}
+		})
+		inTime(t, "Browse", func() {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			for _, err := range Browse(ctx, dir, BrowseOptions{}) {
+				if err != nil {
+					cancel() // As who has seen enough of a terabyte.
+				}
+			}
+		})
+		inTime(t, "Open", func() {
+			if err := reopen(t, dir); (err == nil) != isTorn {
+				t.Errorf("Open returned %v behind %d bytes", err, size)
+			}
+		})
 	}
 }
 

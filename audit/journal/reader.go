@@ -2,6 +2,7 @@ package journal
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -111,7 +112,7 @@ func (r *segmentReader) fill(limit int64) error {
 
 // skip goes behind the damage that next has found. A line that proves itself
 // is no damage, only the place where the chain is broken: next returns it.
-func (r *segmentReader) skip(limit int64) error {
+func (r *segmentReader) skip(ctx context.Context, limit int64) error {
 	line, err := r.find(limit)
 	if err == nil {
 		if rec, err := parseLine(line); err == nil {
@@ -123,6 +124,9 @@ func (r *segmentReader) skip(limit int64) error {
 	r.line++
 	chunk := make([]byte, readChunk)
 	for r.lo, r.hi = 0, 0; r.off < limit; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		n, err := r.file.ReadAt(chunk[:min(int64(len(chunk)), limit-r.off)], r.off)
 		if i := bytes.IndexByte(chunk[:n], '\n'); i >= 0 {
 			r.off += int64(i) + 1
