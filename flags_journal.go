@@ -158,6 +158,9 @@ func parseFilter(filter *cli.LogFilter, sessions []string, since, until string, 
 			return fmt.Errorf("--until: %w", err)
 		}
 	}
+	if since != "" && until != "" && !filter.Since.Before(filter.Until) {
+		return fmt.Errorf("--until=%s is not later than --since=%s: nothing lies between them", until, since)
+	}
 	return nil
 }
 

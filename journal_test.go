@@ -69,7 +69,8 @@ func TestJournalCommands(t *testing.T) {
 		{"verify, usage", []string{"verify", dir, "--head=x"}, exitUsage, "", "--head"},
 		{"log", []string{"log", "--audit.dir=" + dir, "-n", "1"}, exitOK, "3  0001-01-01T00:00:00.000Z  start", ""},
 		{"log, broken", []string{"log", "--audit.dir=" + broken}, exitFailure, "\n3  ", "seq 1: the line does not match its hash\n"},
-		{"log, nothing", []string{"log", "--audit.dir=" + t.TempDir()}, exitFailure, "", "no such file"},
+		{"log, nothing", []string{"log", "--audit.dir=" + t.TempDir()}, exitFailure, "", "there is no journal in"},
+		{"log, no directory", []string{"log", "-f", "--audit.dir=/nope"}, exitFailure, "", "there is no journal in /nope"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -1,14 +1,12 @@
 package journal
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"os"
-	"path/filepath"
 	"sort"
 	"time"
 
@@ -33,28 +31,26 @@ type BrowseOptions struct {
 	Follow bool                  // Goes on as the journal grows, until ctx ends.
 }
 
-// RemovedError says that retention removed records before they could be read.
-type RemovedError struct{ From, To uint64 }
-
-// Error names the records.
-func (e *RemovedError) Error() string {
-	return fmt.Sprintf("retention removed the records %d to %d before they could be read", e.From, e.To)
-}
-
 // Browse yields lines of the journal in dir, each checked against its own hash
 // and the line before. It changes nothing and takes no lock: it works beside
 // the process that owns the journal, and on a copy. A line is valid until the
 // next one.
 //
 // Damage is a [*BrokenError] without a line: what does not prove itself is
-// left out, and Browse goes on behind it. So it does after a [*RemovedError].
-// Any other error is the last.
+// left out, and Browse goes on behind it. So it does after a [*RemovedError],
+// and after an error that matches [ErrWaiting]. Any other error is the last; it
+// matches [ErrNoJournal] where there is nothing to read.
 func Browse(ctx context.Context, dir string, o BrowseOptions) iter.Seq2[audit.Line, error] {
 	return func(yield func(audit.Line, error) bool) {
 		b := &browser{ctx: ctx, dir: dir, options: o, yield: yield}
-		if err := b.run(); err != nil && !errors.Is(err, errEnough) {
-			yield(audit.Line{}, fmt.Errorf("read journal %s: %w", dir, err))
+		err := b.run()
+		switch {
+		case err == nil, errors.Is(err, errEnough):
+			return
+		case !errors.Is(err, ErrNoJournal): // Which names the directory.
+			err = fmt.Errorf("read journal %s: %w", dir, err)
 		}
+		yield(audit.Line{}, err)
 	}
 }
 
@@ -73,12 +69,20 @@ type browser struct {
 }
 
 func (b *browser) run() error {
-	head, err := b.await()
+	head, damage, err := b.await()
 	if err != nil {
 		return err
 	}
+	if damage != nil {
+		if err := b.tell(damage); err != nil {
+			return err
+		}
+	}
 	segments, err := listSegments(b.dir)
 	if err != nil {
+		return err
+	}
+	if err := b.before(segments); err != nil {
 		return err
 	}
 	chosen := b.choose(segments)
@@ -93,28 +97,41 @@ func (b *browser) run() error {
 			return err
 		}
 	}
-	if b.options.Follow {
-		return b.follow()
+	if err := b.within(segments, chosen); err != nil {
+		return err
 	}
 	isWhole := len(segments) == 0 || len(chosen) > 0 && chosen[len(chosen)-1] == segments[len(segments)-1]
 	if isWhole && b.last.seq < head.seq {
-		return b.tell(&BrokenError{
+		err := b.tell(&BrokenError{
 			File: segmentPath(b.dir, b.last.seq+1), Seq: b.last.seq + 1,
 			Problem: fmt.Sprintf("the journal ends, although the file head says that it reached seq %d", head.seq),
 		})
+		if err != nil {
+			return err
+		}
+	}
+	if b.options.Follow {
+		return b.follow()
 	}
 	return nil
 }
 
-// await returns the head of the journal once there is one.
-func (b *browser) await() (mark, error) {
-	for {
-		head, err := readMark(filepath.Join(b.dir, headFile))
-		if !errors.Is(err, os.ErrNotExist) || !b.options.Follow {
-			return head, err
+// await returns the head of the journal, and what is wrong with the file. One
+// that follows waits for a journal, but not for its directory, whose name may
+// be mistyped.
+func (b *browser) await() (head mark, damage *BrokenError, err error) {
+	for isFirst := true; ; isFirst = false {
+		head, damage, err = readHead(b.dir)
+		if !errors.Is(err, ErrNoJournal) || errors.Is(err, os.ErrNotExist) || !b.options.Follow {
+			return head, damage, err
+		}
+		if isFirst {
+			if err := b.tell(fmt.Errorf("%w in %s", ErrWaiting, b.dir)); err != nil {
+				return mark{}, nil, err
+			}
 		}
 		if err := b.pause(); err != nil {
-			return mark{}, err
+			return mark{}, nil, err
 		}
 	}
 }
@@ -170,17 +187,22 @@ func (b *browser) firstBehind(segments []stored, t time.Time, unknown int) int {
 }
 
 func (b *browser) began(s stored) (time.Time, error) {
+	e, err := b.first(s)
+	return e.Observed.Time(), err
+}
+
+// first returns the first record of a segment.
+func (b *browser) first(s stored) (audit.Event, error) {
 	r, err := openSegment(b.dir, s.first, "")
 	if err != nil {
-		return time.Time{}, err
+		return audit.Event{}, err
 	}
 	defer r.close()
 	line, err := r.next(s.size)
 	if err != nil {
-		return time.Time{}, err
+		return audit.Event{}, err
 	}
-	e, err := Decode(audit.Line{Seq: s.first, JSON: line})
-	return e.Observed.Time(), err
+	return Decode(audit.Line{Seq: s.first, JSON: line})
 }
 
 // tail counts matching lines from the last segment back until there are
@@ -209,6 +231,9 @@ func (b *browser) tail(segments []stored, from, to int) int {
 // segment yields the lines of a segment, as far as it was when it was listed.
 func (b *browser) segment(s stored, isLast bool) error {
 	r, err := b.open(s.first)
+	if broken, ok := errors.AsType[*BrokenError](err); ok {
+		return b.tell(broken) // Something else has the segment's name.
+	}
 	if r == nil || err != nil {
 		return err
 	}
@@ -242,20 +267,6 @@ func (b *browser) open(first uint64) (*segmentReader, error) {
 	return r, err
 }
 
-// removed goes to the first segment that retention has left.
-func (b *browser) removed() error {
-	segments, err := listSegments(b.dir)
-	if err != nil {
-		return err
-	}
-	if len(segments) == 0 || segments[0].first <= b.last.seq+1 {
-		return nil // Nothing is missing that is not told of when the next segment is read.
-	}
-	gone := &RemovedError{From: b.last.seq + 1, To: segments[0].first - 1}
-	b.last = mark{seq: gone.To}
-	return b.tell(gone)
-}
-
 // handle yields a line, or tells of the damage that stands in its place and
 // goes behind it.
 func (b *browser) handle(r *segmentReader, line []byte, err error, limit int64) error {
@@ -265,7 +276,7 @@ func (b *browser) handle(r *segmentReader, line []byte, err error, limit int64) 
 		if err := b.tell(broken); err != nil {
 			return err
 		}
-		err := r.skip(limit)
+		err := r.skip(b.ctx, limit)
 		b.last = mark{seq: r.last.seq}
 		return err
 	case err != nil:
@@ -313,35 +324,6 @@ func (b *browser) line(line audit.Line) error {
 func (b *browser) tell(err error) error {
 	if !b.yield(audit.Line{}, err) {
 		return errEnough
-	}
-	return nil
-}
-
-// skip goes behind the damage that next has found. A line that proves itself
-// is no damage, only the place where the chain is broken: next returns it.
-func (r *segmentReader) skip(limit int64) error {
-	line, err := r.find(limit)
-	if err == nil {
-		if rec, err := parseLine(line); err == nil {
-			r.last = mark{seq: rec.seq - 1}
-			return nil
-		}
-	}
-	r.last = mark{seq: r.last.seq + 1}
-	r.line++
-	chunk := make([]byte, readChunk)
-	for r.lo, r.hi = 0, 0; r.off < limit; {
-		n, err := r.file.ReadAt(chunk[:min(int64(len(chunk)), limit-r.off)], r.off)
-		if i := bytes.IndexByte(chunk[:n], '\n'); i >= 0 {
-			r.off += int64(i) + 1
-			return nil
-		}
-		r.off += int64(n)
-		if n == 0 && errors.Is(err, io.EOF) {
-			r.off = limit // The file is shorter than it was.
-		} else if err != nil && !errors.Is(err, io.EOF) {
-			return fmt.Errorf("read segment: %w", err)
-		}
 	}
 	return nil
 }

@@ -207,8 +207,57 @@ func TestBrowseGoesBehindDamage(t *testing.T) {
 }
 
 func TestBrowseNoJournal(t *testing.T) {
-	if _, errs := browse(t, t.TempDir(), BrowseOptions{}); len(errs) != 1 || !strings.Contains(errs[0], "no such file") {
-		t.Errorf("errors %q for an empty directory", errs)
+	empty := t.TempDir()
+	for dir, follows := range map[string]bool{empty: false, filepath.Join(empty, "nope"): true} {
+		for _, follow := range []bool{false, follows} {
+			inTime(t, "Browse", func() {
+				_, errs := browse(t, dir, BrowseOptions{Follow: follow})
+				if len(errs) != 1 || !strings.HasPrefix(errs[0], "there is no journal in "+dir) {
+					t.Errorf("errors %q for %s", errs, dir)
+				}
+			})
+		}
+	}
+}
+
+// TestBrowseWithoutHead: whoever removes or garbles the file head hides no
+// record by that.
+func TestBrowseWithoutHead(t *testing.T) {
+	for name, spoil := range map[string]func(path string) error{
+		"the file is missing":   os.Remove,
+		`is not "<seq>:<hash>"`: func(path string) error { return os.WriteFile(path, nil, 0o600) },
+	} {
+		dir := segmented(t, 2, 2)
+		path := filepath.Join(dir, headFile)
+		if err := spoil(path); err != nil {
+			t.Fatal(err)
+		}
+		seqs, errs := browse(t, dir, BrowseOptions{})
+		if diff := cmp.Diff(upTo(1, 4), seqs); diff != "" || len(errs) != 1 || !strings.Contains(errs[0], path+": "+name) {
+			t.Errorf("errors %q, seqs (-want +got):\n%s", errs, diff)
+		}
+	}
+}
+
+// TestFollowOfOneCutShort: what is missing at the end is told of before the
+// wait for more begins.
+func TestFollowOfOneCutShort(t *testing.T) {
+	dir := segmented(t, 4, 4)
+	write(t, segmentPath(dir, 5), bytes.Join(linesOf(t, dir, 5)[:2], nil))
+	f := followDir(t, dir, BrowseOptions{})
+	select {
+	case err := <-f.errs:
+		var broken *BrokenError
+		if !errors.As(err, &broken) || broken.Seq != 7 || len(f.lines) != 6 {
+			t.Errorf("error %v behind %d records, want a *BrokenError for seq 7", err, len(f.lines))
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("the loss is not told of")
+	}
+	f.cancel()
+	<-f.ended
+	if err := <-f.errs; !errors.Is(err, context.Canceled) {
+		t.Errorf("Browse ended with %v, want %v", err, context.Canceled)
 	}
 }
 
@@ -261,6 +310,10 @@ func (f *follower) await(from, to uint64) {
 func TestFollow(t *testing.T) {
 	dir := t.TempDir()
 	f := followDir(t, dir, BrowseOptions{}) // Before there is a journal.
+	if err := <-f.errs; !errors.Is(err, ErrWaiting) || err.Error() != "waiting for a journal in "+dir {
+		t.Errorf("error %v, want %v", err, ErrWaiting)
+	}
+	time.Sleep(2 * pollInterval) // Real time: that it is told of once.
 	j := newTestJournal(t, dir)
 	appendEvents(t, j, 5)
 	f.await(1, 5)

@@ -44,8 +44,8 @@ type Cursor struct {
 // its metrics: lowercase letters, digits, hyphens and underscores. A new one
 // begins before the first record that is kept. The place of an old one is
 // checked: the error is a [*BrokenError] when no line with its seq and hash is
-// in the journal, unless retention has removed that line. The caller closes
-// the cursor before the journal.
+// in the journal, unless retention has removed that line; without its file the
+// cursor is a new one. The caller closes the cursor before the journal.
 func (j *Journal) OpenCursor(name string) (*Cursor, error) {
 	if !isCursorName(name) {
 		return nil, fmt.Errorf("open cursor %q: the name may have lowercase letters, digits, - and _", name)
@@ -63,6 +63,9 @@ func (j *Journal) OpenCursor(name string) (*Cursor, error) {
 	c, err := openCursor(j, name, begin, end)
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if broken, ok := errors.AsType[*BrokenError](err); ok && broken.File == filepath.Join(j.dir, cursorPrefix+name) {
+		err = fmt.Errorf("%w; remove that file, and all records are delivered again, with the same ids", err)
+	}
 	if err != nil {
 		delete(j.cursors, name)
 		return nil, fmt.Errorf("open cursor %q: %w", name, err)

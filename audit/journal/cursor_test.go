@@ -183,8 +183,18 @@ func TestCursorFile(t *testing.T) {
 				return
 			}
 			var broken *BrokenError
-			if !errors.As(err, &broken) || broken.File != path || !strings.Contains(err.Error(), c.says) {
-				t.Errorf("OpenCursor returned %v, want a *BrokenError for the file with %q", err, c.says)
+			if !errors.As(err, &broken) || broken.File != path || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), "; remove that file, ") {
+				t.Fatalf("OpenCursor returned %v, want a *BrokenError for the file with %q and a remedy", err, c.says)
+			}
+			remove(t, path)
+			if cursor, err = j.OpenCursor("reader"); err != nil {
+				t.Fatal(err)
+			}
+			if got := members(t, next(t, cursor)); got[0].Seq != 1 {
+				t.Errorf("without the file the cursor begins with record %d, want 1", got[0].Seq)
+			}
+			if err := cursor.Close(); err != nil {
+				t.Error(err)
 			}
 		})
 	}

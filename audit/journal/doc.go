@@ -13,7 +13,8 @@
 // # Files
 //
 // A journal is a directory, owned by one process at a time through an flock
-// on its file "lock". Every file has mode 0600.
+// on its file "lock". Every file is a regular one, or a symbolic link to one,
+// and made with mode 0600; anything else in its place is damage.
 //
 //	journal-00000000000000000001.jsonl  records; the number is the first seq in the file
 //	head                                "<seq>:<hash>\n" of the last durable record
@@ -86,5 +87,6 @@
 // Records are written in groups, each ended by one fsync. A crash can leave
 // the last line torn. Open leaves it out and puts a control record "repair" in
 // its place, provided that the head does not claim more: then the line had
-// been durable and its loss is no accident. Damage anywhere else is refused.
+// been durable and its loss is no accident, and that it is no longer than
+// anything that was ever written at once. Damage anywhere else is refused.
 package journal

@@ -13,6 +13,14 @@ var ErrLocked = errors.New("directory is locked")
 // [Cursor.Next], that no more will come.
 var ErrClosed = errors.New("journal is closed")
 
+// ErrNoJournal says that a directory holds neither a head nor records. It
+// matches os.ErrNotExist as well when there is no such directory.
+var ErrNoJournal = errors.New("there is no journal")
+
+// ErrWaiting says that there is no journal yet, and that [Browse] waits until
+// there is one.
+var ErrWaiting = errors.New("waiting for a journal")
+
 // ErrTooLarge says that an event does not fit a line.
 var ErrTooLarge = errors.New("record is longer than 16 MiB")
 

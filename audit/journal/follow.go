@@ -65,7 +65,7 @@ func (b *browser) forward(r *segmentReader) error {
 	for err == nil && r.last.seq < b.last.seq {
 		var broken *BrokenError
 		if _, err = r.next(size); errors.As(err, &broken) {
-			err = r.skip(size) // It was told of before.
+			err = r.skip(b.ctx, size) // It was told of before.
 		}
 	}
 	if errors.Is(err, io.EOF) {

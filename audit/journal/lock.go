@@ -15,7 +15,7 @@ import (
 // or with the process, however it dies.
 func lockDir(dir string) (*os.File, error) {
 	path := filepath.Join(dir, "lock")
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	file, err := openFile(path, os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return nil, fmt.Errorf("open lock file: %w", err)
 	}
@@ -56,7 +56,7 @@ func holder(file *os.File) string {
 // one owns the journal in dir, and another when that can't be told. It makes
 // nothing; a directory without a journal is in nobody's use.
 func InUse(dir string) error {
-	file, err := os.Open(filepath.Join(dir, "lock"))
+	file, err := openFile(filepath.Join(dir, "lock"), os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -36,8 +36,12 @@ func parseMark(text []byte) (mark, error) {
 	return m, nil
 }
 
-// maxMarkReads bounds how often a mark that changes is read.
-const maxMarkReads = 1000
+const (
+	// maxMark is one byte more than the longest mark has.
+	maxMark = 20 + len(":") + hexLen + len("\n") + 1
+	// maxMarkReads bounds how often a mark that changes is read.
+	maxMarkReads = 1000
+)
 
 // markFile is a file that holds one mark and follows it as it grows.
 type markFile struct {
@@ -50,20 +54,40 @@ type markFile struct {
 // that does not exist satisfies os.ErrNotExist, that of one with anything
 // else in it is a *BrokenError.
 func openMarkFile(path string) (*markFile, mark, error) {
-	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	file, err := openFile(path, os.O_RDWR)
 	if err != nil {
 		return nil, mark{}, err
 	}
-	text := make([]byte, len(mark{seq: 1<<64 - 1, hash: noHash}.text())+1)
-	n, err := file.ReadAt(text, 0)
-	if n == 0 && err != nil && !errors.Is(err, io.EOF) {
+	text, err := markText(file)
+	if err != nil {
 		return nil, mark{}, errors.Join(err, file.Close())
 	}
-	m, err := parseMark(text[:n])
+	m, err := parseMark(text)
 	if err != nil {
 		return nil, mark{}, errors.Join(&BrokenError{File: path, Problem: err.Error()}, file.Close())
 	}
-	return &markFile{path: path, file: file, size: n}, m, nil
+	return &markFile{path: path, file: file, size: len(text)}, m, nil
+}
+
+// markText reads what stands in a mark file, but no more than shows that it is
+// too much.
+func markText(file *os.File) ([]byte, error) {
+	text := make([]byte, maxMark)
+	n, err := file.ReadAt(text, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	return text[:n], nil
+}
+
+// readMarkText opens the mark file anew, which another one may have replaced.
+func readMarkText(path string) ([]byte, error) {
+	file, err := openFile(path, os.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }() // It is only read.
+	return markText(file)
 }
 
 // readMark reads the mark file at path beside a process that may be writing
@@ -71,7 +95,7 @@ func openMarkFile(path string) (*markFile, mark, error) {
 func readMark(path string) (mark, error) {
 	var before []byte
 	for range maxMarkReads {
-		text, err := os.ReadFile(path)
+		text, err := readMarkText(path)
 		if err != nil {
 			return mark{}, fmt.Errorf("read mark: %w", err)
 		}
@@ -109,7 +133,7 @@ func (f *markFile) write(m mark) error {
 }
 
 func (f *markFile) replace(text []byte) error {
-	file, err := os.OpenFile(f.path+".new", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	file, err := openFile(f.path+".new", os.O_RDWR|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
 		return fmt.Errorf("replace %s: %w", f.path, err)
 	}

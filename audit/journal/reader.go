@@ -2,6 +2,7 @@ package journal
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -26,8 +27,11 @@ type segmentReader struct {
 // openSegment reads from the first line of a segment, which has to follow
 // prev: the hash of the line before, or empty where that is not known.
 func openSegment(dir string, first uint64, prev string) (*segmentReader, error) {
-	file, err := os.Open(segmentPath(dir, first))
+	file, err := openFile(segmentPath(dir, first), os.O_RDONLY)
 	if err != nil {
+		if broken, ok := errors.AsType[*BrokenError](err); ok {
+			broken.Seq = first
+		}
 		return nil, fmt.Errorf("open segment: %w", err)
 	}
 	return &segmentReader{
@@ -104,6 +108,38 @@ func (r *segmentReader) fill(limit int64) error {
 		return r.broken(false, "the file has only %d of at least %d bytes", at, limit)
 	}
 	return fmt.Errorf("read segment: %w", err)
+}
+
+// skip goes behind the damage that next has found. A line that proves itself
+// is no damage, only the place where the chain is broken: next returns it.
+func (r *segmentReader) skip(ctx context.Context, limit int64) error {
+	line, err := r.find(limit)
+	if err == nil {
+		if rec, err := parseLine(line); err == nil {
+			r.last = mark{seq: rec.seq - 1}
+			return nil
+		}
+	}
+	r.last = mark{seq: r.last.seq + 1}
+	r.line++
+	chunk := make([]byte, readChunk)
+	for r.lo, r.hi = 0, 0; r.off < limit; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n, err := r.file.ReadAt(chunk[:min(int64(len(chunk)), limit-r.off)], r.off)
+		if i := bytes.IndexByte(chunk[:n], '\n'); i >= 0 {
+			r.off += int64(i) + 1
+			return nil
+		}
+		r.off += int64(n)
+		if n == 0 && errors.Is(err, io.EOF) {
+			r.off = limit // The file is shorter than it was.
+		} else if err != nil && !errors.Is(err, io.EOF) {
+			return fmt.Errorf("read segment: %w", err)
+		}
+	}
+	return nil
 }
 
 func (r *segmentReader) broken(torn bool, format string, args ...any) *BrokenError {

@@ -240,11 +240,15 @@ func unvouched(dir string, from, first uint64) error {
 	}
 }
 
+// maxTorn is more than a crash can leave behind the last record: a group has no
+// more than what may wait and a line.
+const maxTorn = 2 * (maxPending + maxLine)
+
 // isTorn says whether what stopped r is the last line of the file, as a crash
 // can leave it: not whole, and no other line behind it.
 func isTorn(err error, r *segmentReader, size int64) bool {
 	var broken *BrokenError
-	if !errors.As(err, &broken) || !broken.torn {
+	if !errors.As(err, &broken) || !broken.torn || size-r.off > maxTorn {
 		return false
 	}
 	rest := io.NewSectionReader(r.file, r.off, size-r.off-1) // All but the last byte, which may be its newline.

@@ -55,7 +55,7 @@ func (s *segment) append(lines []byte, synced func(time.Duration)) error {
 
 // openForWriting opens a segment, or makes an empty one.
 func openForWriting(dir string, first uint64) (*os.File, error) {
-	file, err := os.OpenFile(segmentPath(dir, first), os.O_RDWR|os.O_CREATE, 0o600)
+	file, err := openFile(segmentPath(dir, first), os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return nil, fmt.Errorf("open segment: %w", err)
 	}
@@ -96,7 +96,7 @@ func listSegments(dir string) ([]stored, error) {
 		if !ok || !ok2 || len(digits) != 20 || err != nil || first == 0 {
 			continue
 		}
-		info, err := entry.Info()
+		info, err := os.Stat(filepath.Join(dir, entry.Name())) // Of the file itself, where the name is a link.
 		if errors.Is(err, os.ErrNotExist) {
 			continue // Removed by retention since it was listed.
 		}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 )
 
 const (
@@ -57,7 +56,8 @@ var ErrUnvouched = errors.New("no head that was given vouches for the removal")
 // cursors and the heads that were given. It changes nothing and takes no lock:
 // it works beside the process that owns the journal, on what is there when it
 // begins, and on a copy. The error is a [*BrokenError] for the first place that
-// is wrong; the report then covers what stands before it.
+// is wrong; the report then covers what stands before it. It matches
+// [ErrNoJournal] where there is nothing to verify.
 func Verify(ctx context.Context, dir string, o VerifyOptions) (Report, error) {
 	var err error
 	for range maxRestarts {
@@ -78,8 +78,9 @@ type verification struct {
 	options   VerifyOptions
 	report    Report
 	head      mark
-	noHead    error     // What is wrong with the file head.
-	witnesses []witness // Those not met yet.
+	noHead    *BrokenError // What is wrong with the file head.
+	noCursor  *BrokenError // What is wrong with the file of a cursor.
+	witnesses []witness    // Those not met yet.
 
 	newestSegment stored // As it was listed.
 
@@ -97,7 +98,7 @@ func (v *verification) run(ctx context.Context) error {
 		return err
 	}
 	var err error
-	if v.witnesses, err = gatherWitnesses(v.dir, v.head, v.options.Heads); err != nil {
+	if v.witnesses, v.noCursor, err = gatherWitnesses(v.dir, v.head, v.options.Heads); err != nil {
 		return err
 	}
 	segments, err := listSegments(v.dir)
@@ -121,29 +122,14 @@ func (v *verification) run(ctx context.Context) error {
 	return v.conclude()
 }
 
-// readHead reads the file head. Without one, or with another thing in its place,
-// the journal is broken, and compared with all other witnesses nevertheless.
+// readHead reads the file head. Without one the journal is broken, and compared
+// with all other witnesses nevertheless.
 func (v *verification) readHead() (err error) {
-	path := filepath.Join(v.dir, headFile)
-	if v.head, err = readMark(path); err == nil {
-		return nil
+	v.head, v.noHead, err = readHead(v.dir)
+	if errors.Is(err, ErrNoJournal) && !errors.Is(err, os.ErrNotExist) && len(v.options.Heads) > 0 {
+		v.head, err = mark{hash: noHash}, nil // Somebody has seen records: all of them are gone.
 	}
-	_, isBroken := errors.AsType[*BrokenError](err)
-	missing := errors.Is(err, os.ErrNotExist)
-	if !isBroken && !missing {
-		return err
-	}
-	segments, listErr := listSegments(v.dir)
-	switch {
-	case listErr != nil:
-		return listErr
-	case missing && len(segments) == 0 && len(v.options.Heads) == 0:
-		return fmt.Errorf("there is no journal in %s", v.dir)
-	case missing:
-		err = &BrokenError{File: path, Problem: "the file is missing, although the journal has records"}
-	}
-	v.head, v.noHead = mark{hash: noHash}, err
-	return nil
+	return err
 }
 
 // segment reads one segment as far as it was when it was listed.
@@ -168,15 +154,17 @@ func (v *verification) segment(ctx context.Context, s stored, isFirst, isLast bo
 	defer r.close()
 	for {
 		line, err := r.next(s.size)
-		if err == nil {
-			err = v.line(r, line, isFirst)
-		}
 		if errors.Is(err, io.EOF) || isLast && v.endsTorn(err, r, s.size) {
 			break
 		}
 		if err != nil {
+			err = v.short(err, r)
+		} else {
+			err = v.line(r, line, isFirst)
+		}
+		if err != nil {
 			v.report.Bytes += r.off
-			return v.short(err, r)
+			return err
 		}
 		if done := v.read + r.off; done-v.reported >= progressBytes {
 			v.progress(done)
@@ -207,7 +195,7 @@ func (v *verification) endsTorn(err error, r *segmentReader, size int64) bool {
 	return isTorn(err, r, size) || statErr == nil && err != nil && now < size // Cut back after a disk refused, to be written again.
 }
 
-// short adds to what is wrong with a line that the head had seen it.
+// short adds to what stands in the place of a line that the head had seen it.
 func (v *verification) short(err error, r *segmentReader) error {
 	var broken *BrokenError
 	if errors.As(err, &broken) && r.last.seq < v.head.seq && broken.Seq <= v.head.seq {
@@ -307,6 +295,8 @@ func (v *verification) conclude() error {
 	switch removedBy := v.report.RemovedBy; {
 	case v.noHead != nil:
 		return v.noHead
+	case v.noCursor != nil:
+		return v.noCursor
 	case v.notKept != nil:
 		return v.notKept
 	case len(v.options.Heads) > 0 && removedBy > v.report.Witnessed:

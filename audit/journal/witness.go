@@ -88,19 +88,24 @@ type witness struct {
 
 // gatherWitnesses reads the cursors in dir, which like the head have to be read
 // before the records: then all of what they name is there. A head before the
-// first record has nothing to compare.
-func gatherWitnesses(dir string, head mark, heads []Head) (all []witness, err error) {
+// first record has nothing to compare. The first cursor that has something else
+// in it is returned as damage.
+func gatherWitnesses(dir string, head mark, heads []Head) (all []witness, damage *BrokenError, err error) {
 	if head != (mark{hash: noHash}) {
 		all = append(all, witness{Head{Seq: head.seq, Hash: head.hash}, "the file head", false})
 	}
 	names, err := cursorNames(dir)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, name := range names {
 		at, err := readMark(filepath.Join(dir, cursorPrefix+name))
+		if broken, ok := errors.AsType[*BrokenError](err); ok {
+			damage = cmp.Or(damage, broken)
+			continue
+		}
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		all = append(all, witness{Head{Seq: at.seq, Hash: at.hash}, "the file " + cursorPrefix + name, false})
 	}
@@ -108,5 +113,5 @@ func gatherWitnesses(dir string, head mark, heads []Head) (all []witness, err er
 		all = append(all, witness{h, "the head that was given", true})
 	}
 	slices.SortStableFunc(all, func(a, b witness) int { return cmp.Compare(a.Seq, b.Seq) })
-	return all, nil
+	return all, damage, nil
 }

@@ -90,8 +90,8 @@ func (p *logPrinter) match(line audit.Line) bool {
 
 // warn tells of damage, and returns every other error.
 func (p *logPrinter) warn(err error) error {
-	if removed, ok := errors.AsType[*journal.RemovedError](err); ok {
-		fmt.Fprintf(p.options.Warnings, "zkwarden: %s\n", removed)
+	if _, removed := errors.AsType[*journal.RemovedError](err); removed || errors.Is(err, journal.ErrWaiting) {
+		fmt.Fprintf(p.options.Warnings, "zkwarden: %s\n", printable(err.Error()))
 		return nil
 	}
 	if _, ok := errors.AsType[*journal.BrokenError](err); !ok {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -180,6 +181,8 @@ func TestLogDiff(t *testing.T) {
 	}
 	created := changed(nil, content("", audit.EncodingUTF8))
 	created.Op = audit.OpCreated
+	createdUnknown := changed(nil, nil)
+	createdUnknown.Op = audit.OpCreated
 	acls, found := day()[6], day()[6]
 	found.Before = nil
 	found.After = &audit.Content{ACL: found.After.ACL, ACLMasked: true}
@@ -211,11 +214,18 @@ func TestLogDiff(t *testing.T) {
 		{"deleted", day()[5], "--- before  60 bytes, content was not recorded\n+++ after   no znode\n"},
 		{"metadata, another", digests("aa", "bb"), "--- before  70 bytes, content was not recorded\n+++ after   70 bytes, content was not recorded\nthe digests say that the content is another\n"},
 		{"metadata, the same", digests("aa", "aa"), "--- before  70 bytes, content was not recorded\n+++ after   70 bytes, content was not recorded\nthe digests say that the content is the same\n"},
-		{"unknown", changed(nil, content("x", "utf-8")), "--- before  content is not known\n+++ after   1 bytes\n"},
+		{"unknown", changed(nil, content("x", "utf-8")), "--- before  content is not known\n+++ after   1 bytes\n  x\n"},
+		{"unknown now", changed(content(`{"a":1}`, "utf-8"), nil), `--- before  7 bytes
+  {
+    "a": 1
+  }
++++ after   content is not known
+`},
+		{"created, unknown", createdUnknown, "--- before  no znode\n+++ after   content is not known\n"},
 		{"null", changed(&audit.Content{Encoding: audit.EncodingNull}, content("x", "utf-8")), "--- before  null\n+++ after   1 bytes\n@@ -0,0 +1 @@\n+ x\n"},
-		{"binary", changed(binary, content("x", "utf-8")), "--- before  4 bytes, binary\n+++ after   1 bytes\n"},
+		{"binary", changed(binary, content("x", "utf-8")), "--- before  4 bytes, binary\n+++ after   1 bytes\n  x\n"},
 		{"cut", changed(cut, content("part\n", "utf-8")), "--- before  70 bytes, only the first 4 are recorded\n+++ after   5 bytes\nonly white space differs\n"},
-		{"redacted", changed(withheld, masked), "--- before  70 bytes, content was withheld: it could not be read to be masked\n+++ after   9 bytes, with parts masked\n"},
+		{"redacted", changed(withheld, masked), "--- before  70 bytes, content was withheld: it could not be read to be masked\n+++ after   9 bytes, with parts masked\n  {\"a\":***}\n"},
 		{"the same", changed(digested("x", "aa"), digested("x", "aa")), "--- before  1 bytes\n+++ after   1 bytes\nthe content is the same\n"},
 		{"a masked part differs", changed(digested("***", "aa"), digested("***", "bb")), "--- before  3 bytes\n+++ after   3 bytes\nthe digests say that the content is another: what differs is masked or cut\n"},
 		{"the same, as far as it is recorded", changed(content("x", "utf-8"), digested("x", "aa")), "--- before  1 bytes\n+++ after   1 bytes\nwhat is recorded is the same\n"},
@@ -342,9 +352,65 @@ func TestLogEndsWithItsReader(t *testing.T) {
 }
 
 func TestLogOfNothing(t *testing.T) {
-	err := Log(t.Context(), LogOptions{Dir: t.TempDir(), Warnings: io.Discard}, io.Discard)
-	if err == nil || !strings.Contains(err.Error(), "no such file") {
+	dir := t.TempDir()
+	err := Log(t.Context(), LogOptions{Dir: dir, Warnings: io.Discard}, io.Discard)
+	if err == nil || err.Error() != "there is no journal in "+dir {
 		t.Errorf("Log returned %v for an empty directory", err)
+	}
+}
+
+func TestLogWithoutHead(t *testing.T) {
+	dir, _ := writeJournal(t, journal.Limits{}, edited(3)...)
+	head := filepath.Join(dir, "head")
+	if err := os.Remove(head); err != nil {
+		t.Fatal(err)
+	}
+	var out, warnings bytes.Buffer
+	err := Log(t.Context(), LogOptions{Dir: dir, Warnings: &warnings}, &out)
+	if err == nil || !strings.Contains(err.Error(), "is broken in 1 places") || strings.Count(out.String(), "\n") != 3 {
+		t.Errorf("Log returned %v behind\n%s", err, &out)
+	}
+	if want := "zkwarden: journal is broken: file " + head + ": the file is missing, although the journal has records\n"; warnings.String() != want {
+		t.Errorf("warnings %q, want %q", &warnings, want)
+	}
+}
+
+// Records that are asked for by their seqs and are not here are not passed over
+// in silence.
+func TestLogOfSeqsThatAreGone(t *testing.T) {
+	dir, _ := writeJournal(t, journal.Limits{SegmentSize: 1}, edited(5)...)
+	for _, first := range []int{1, 2} {
+		if err := os.Remove(segmentFile(dir, first)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out, warnings bytes.Buffer
+	err := Log(t.Context(), LogOptions{Dir: dir, Filter: LogFilter{From: 1, To: 3}, Warnings: &warnings}, &out)
+	if err == nil || !strings.Contains(warnings.String(), "the records 1 to 2 are missing") || !strings.HasPrefix(out.String(), "3  ") {
+		t.Errorf("Log returned %v, warned of %q and printed %q", err, &warnings, &out)
+	}
+	warnings.Reset()
+	p := logPrinter{options: LogOptions{Warnings: &warnings}}
+	err = p.warn(&journal.RemovedError{From: 1, To: 2, By: 9, Reason: "\x1b[2J"})
+	if want := `zkwarden: the records 1 to 2 are not here: retention removed them by \x1b[2J, as record 9 says`; err != nil || p.damage > 0 || warnings.String() != want+"\n" {
+		t.Errorf("warn returned %v for a removal and told of %q", err, &warnings)
+	}
+}
+
+func TestLogWaitsForAJournal(t *testing.T) {
+	dir := t.TempDir()
+	warnings := &transcript{changed: make(chan struct{})}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- Log(ctx, LogOptions{Dir: dir, Follow: true, Warnings: warnings}, io.Discard) }()
+	warnings.await(t, "zkwarden: waiting for a journal in "+dir+"\n")
+	cancel()
+	if err := <-ended; err == nil {
+		t.Error("Log returned no error")
+	}
+	inDir := filepath.Join(dir, "nope")
+	if err := Log(t.Context(), LogOptions{Dir: inDir, Follow: true, Warnings: io.Discard}, io.Discard); err == nil || !strings.HasPrefix(err.Error(), "there is no journal in "+inDir) {
+		t.Errorf("Log returned %v for no directory", err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"zkwarden/audit"
@@ -22,7 +23,7 @@ type diffLine struct{ color, text string }
 
 // contentDiff shows what a change record says of the content before and after
 // the change, as a unified diff of the text and of the ACL. What is not there
-// to be compared is said.
+// to be compared is said, and the other side shown as it is.
 func contentDiff(e *audit.Event) []diffLine {
 	switch {
 	case e.Kind != audit.KindChange || e.Op == audit.OpChildrenChanged:
@@ -33,13 +34,13 @@ func contentDiff(e *audit.Event) []diffLine {
 			{colorGreen, "    +++ after   " + aclLabel(e.After)},
 		}, unified(aclLines(e.Before), aclLines(e.After))...)
 	}
-	lines := []diffLine{
-		{colorRed, "    --- before  " + contentLabel(e.Before, e.Op == audit.OpCreated)},
-		{colorGreen, "    +++ after   " + contentLabel(e.After, e.Op == audit.OpDeleted)},
-	}
+	was := diffLine{colorRed, "    --- before  " + contentLabel(e.Before, e.Op == audit.OpCreated)}
+	is := diffLine{colorGreen, "    +++ after   " + contentLabel(e.After, e.Op == audit.OpDeleted)}
 	before, after := contentText(e.Before, e.Op == audit.OpCreated), contentText(e.After, e.Op == audit.OpDeleted)
+	lines := []diffLine{was, is}
 	switch {
 	case before == nil || after == nil:
+		lines = slices.Concat([]diffLine{was}, alone(before), []diffLine{is}, alone(after))
 		if note := digestNote(e); note != "" {
 			lines = append(lines, diffLine{colorFaint, "    " + note})
 		}
@@ -54,6 +55,13 @@ func contentDiff(e *audit.Event) []diffLine {
 		lines = append(lines, changed...)
 	}
 	return append(lines, unified(aclLines(e.Before), aclLines(e.After))...)
+}
+
+// alone returns the lines of a content that there is none to compare with: of
+// no line is it said that it is new or gone.
+func alone(text []byte) []diffLine {
+	lines, _ := textLines(text, nil)
+	return appendLines(nil, "", "      ", lines)
 }
 
 // contentLabel says what a content is, and how much of it is known.

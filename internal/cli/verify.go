@@ -54,6 +54,9 @@ func verdictText(r journal.Report, err error) string {
 		return fmt.Sprintf("broken: no record is proved\n%s", place(broken))
 	case isBroken:
 		text := fmt.Sprintf("broken: only the records %d to %d, before the damage, prove each other\n%s", r.First, r.Last, place(broken))
+		if broken.Seq == 0 { // It is the head or a cursor, and was found when all records had been read.
+			text = fmt.Sprintf("broken: the records %d to %d prove each other, but a file beside them is damaged\n%s", r.First, r.Last, place(broken))
+		}
 		if r.Witnessed > 0 {
 			text += witnessed(r)
 		}

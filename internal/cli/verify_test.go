@@ -196,13 +196,27 @@ func TestVerifyWithoutHead(t *testing.T) {
 	if !ok {
 		t.Fatalf("%q, %v", got, err)
 	}
-	want := "broken: only the records 1 to 3, before the damage, prove each other\n" + place(broken) +
+	want := "broken: the records 1 to 3 prove each other, but a file beside them is damaged\n" + place(broken) +
 		"witnessed: everything through record 3 is what the head 3 was seen with\n"
 	if got != want {
 		t.Errorf("%q, %v", got, err)
 	}
 	if got, err = verify(t, VerifyOptions{Dir: dir, Heads: []journal.Head{{Seq: 3, Check: 1}}}); err == nil || strings.Contains(got, "witnessed") || !strings.Contains(err.Error(), "record 3 as the head that was given") {
 		t.Errorf("%q, %v for another head", got, err)
+	}
+}
+
+// The damage of a sink's place is none of the records, all of which are read.
+func TestVerifyWithoutACursor(t *testing.T) {
+	dir, _ := writeJournal(t, journal.Limits{}, edited(3)...)
+	path := filepath.Join(dir, "cursor-stdout")
+	if err := os.WriteFile(path, []byte("foo\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got, err := verify(t, VerifyOptions{Dir: dir})
+	want := "broken: the records 1 to 3 prove each other, but a file beside them is damaged\nfirst damage: file " + path + ": is not \"<seq>:<hash>\"\n"
+	if _, ok := errors.AsType[*journal.BrokenError](err); !ok || got != want {
+		t.Errorf("%q, %v, want %q", got, err, want)
 	}
 }
 
