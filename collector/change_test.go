@@ -2,6 +2,7 @@ package collector
 
 import (
 	"context"
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -82,19 +83,32 @@ func TestLiveRoleChange(t *testing.T) {
 	wants(t, page, "zookeeper_learners 1", "zookeeper_synced_followers 1", "zookeeper_zxid_epoch 2")
 }
 
+// hold opens a connection that the server keeps. It hangs up on one while those
+// that have just ended still count.
+func hold(t *testing.T, addr string) net.Conn {
+	t.Helper()
+	for range 100 {
+		conn, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		if err := conn.SetReadDeadline(time.Now().Add(200 * time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Read(make([]byte, 1)); errors.Is(err, os.ErrDeadlineExceeded) {
+			return conn
+		}
+	}
+	t.Fatal("the server keeps no connection")
+	return nil
+}
+
 // A server at its limit of connections hangs up on words too, which is neither a
 // word that it doesn't know nor a server that is down for good.
 func TestLiveConnectionLimit(t *testing.T) {
 	server := zktest.Start(t, zktest.Options{Config: map[string]string{"maxClientCnxns": "2"}}).Server(1)
-	var held []net.Conn
-	for range 2 {
-		conn, err := net.Dial("tcp", server.Addr())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		held = append(held, conn)
-	}
+	held := []net.Conn{hold(t, server.Addr()), hold(t, server.Addr())}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	c := live(t, server)

@@ -64,8 +64,8 @@ func TestLoadRefuses(t *testing.T) {
 			`:4: rules[0].level: unknown level "al", want none, metadata or data`,
 			`:5: rules[0].max_data: want 1 to 1048576 bytes, as a number or as in 16KiB, have "-1"`,
 			`:6: rules[1].name: "a" is the name of rules[0] already`,
-			`:7: rules[1]: unknown field "lvel"`,
 			`:6: rules[1]: the rule has neither path nor paths`,
+			`:7: rules[1]: unknown field "lvel"`,
 		},
 		"huge-glob": {
 			`:4: rules[0].paths[0]: glob "/{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}" stands for more than 64 globs`,
