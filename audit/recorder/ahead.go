@@ -93,6 +93,18 @@ func (r *Recorder) bornAhead(path string) bool {
 	return slices.ContainsFunc(r.place.Ahead[path], func(c mirror.Change) bool { return c.Op == audit.OpCreated })
 }
 
+// bornAlready returns how many creations of path by the transaction czxid are
+// recorded behind the last mark. A connection that is lost within the
+// notifications of one transaction tells of some of them.
+func (r *Recorder) bornAlready(path string, czxid audit.Zxid) (count int) {
+	for _, c := range r.place.Ahead[path] {
+		if c.Op == audit.OpCreated && c.Czxid == czxid {
+			count++
+		}
+	}
+	return count
+}
+
 // bornElsewhere reports whether the creations that are recorded of path, without
 // a czxid, cannot be that of czxid.
 func (r *Recorder) bornElsewhere(path string, czxid audit.Zxid) bool {

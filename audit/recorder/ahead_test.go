@@ -115,6 +115,25 @@ func TestOccurrences(t *testing.T) {
 			t.Errorf("the third life has another id: %v", briefs(got))
 		}
 	})
+	for name, meanwhile := range map[string]func(*stage){
+		"cut off":                                func(*stage) {},
+		"cut off, and restarted":                 (*stage).restart,
+		"cut off, and restarted behind a commit": func(s *stage) { s.commits(); s.restart() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := synced(t)
+			s.show(hint(audit.OpCreated, "/r/n", 10, nil), hint(audit.OpDeleted, "/r/n", 10, nil))
+			meanwhile(s)
+			got := s.show(gapTo(9, 20), found("/r/n", 20, znode(10, 0, "N")))
+			if last(got) != id(audit.OpCreated, 0, 1) {
+				t.Errorf("the second life has another id: %v", briefs(got))
+			}
+			got = s.show(hint(audit.OpDataChanged, "/r/n", 21, znode(10, 1, "M")))
+			if last(got) != id(audit.OpDataChanged, 1, 1) {
+				t.Errorf("what became of it has another id: %v", briefs(got))
+			}
+		})
+	}
 	t.Run("in a first sync", func(t *testing.T) {
 		s := newStage(t, policy.LevelData, "/r")
 		s.show(hint(audit.OpCreated, "/r/n", 10, nil), hint(audit.OpDeleted, "/r/n", 10, nil), hint(audit.OpCreated, "/r/n", 10, znode(10, 0, "N")),

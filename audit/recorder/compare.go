@@ -133,6 +133,7 @@ func (l *look) missedCreate(ctx context.Context) error {
 	counted := stat.Czxid > l.horizon() || l.r.owed[audit.Parent(l.Path)] > 0
 	if e.ZxidAfter = new(before(stat.Czxid)); counted {
 		e.ZxidUntil = new(stat.Czxid)
+		l.again(&e, l.r.bornAlready(l.Path, stat.Czxid))
 		l.r.owed.explain(l.Path)
 	} else {
 		e.ZxidUntil = new(max(*e.ZxidUntil, stat.Czxid+1))

@@ -152,9 +152,15 @@ func (l *look) place(e *audit.Event, fromStat audit.Zxid) {
 		e.ZxidAfter, e.ZxidUntil = new(l.After), new(l.Until)
 	}
 	if e.Op == audit.OpCreated && e.ID != "" && (e.Zxid != 0 || l.Origin == audit.OriginTxnlog) {
-		l.identity.Occurrence = l.r.repeats.next(e.Czxid, l.Path)
-		e.ID = l.identity.ID()
+		l.again(e, l.r.repeats.next(e.Czxid, l.Path))
 	}
+}
+
+// again gives the record of a creation the id of one that its transaction has
+// made so many of before.
+func (l *look) again(e *audit.Event, before int) {
+	l.identity.Occurrence = before
+	e.ID = l.identity.ID()
 }
 
 // event begins a change record. Where incarnation or counter is unknown the
