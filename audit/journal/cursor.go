@@ -64,7 +64,11 @@ func (j *Journal) OpenCursor(name string) (*Cursor, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if broken, ok := errors.AsType[*BrokenError](err); ok && broken.File == filepath.Join(j.dir, cursorPrefix+name) {
-		err = fmt.Errorf("%w; remove that file, and all records are delivered again, with the same ids", err)
+		remedy := "remove that file, and all records that are kept are delivered again, with the same ids"
+		if broken.Seq != 0 { // It is whole, and says something else than the records.
+			remedy = "it may be right and the records be changed: keep a copy of the directory, and see zkwarden verify"
+		}
+		err = fmt.Errorf("%w; %s", err, remedy)
 	}
 	if err != nil {
 		delete(j.cursors, name)

@@ -2,6 +2,7 @@ package logsource
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -67,6 +68,9 @@ func (t *tail) tellACLs(acl, from audit.Zxid, tell func(txnlog.Header, int, txnl
 	return last == from, nil
 }
 
+// errSweeping is the Status of a source that waits so.
+var errSweeping = errors.New("waiting for a sweep: the log lacks what became of ACLs")
+
 // sweeping is the wait for a sweep of the live source, where the log does not go
 // on from what is known of ACLs: while it leads nobody sweeps, and what changed
 // between would never be found.
@@ -91,7 +95,10 @@ func (w *sweeping) wanted(r *run, t *tail, from audit.Zxid) (bool, error) {
 	}
 	if w.acl = r.acl; w.since.IsZero() {
 		w.since = time.Now()
-		level.Info(r.options.Logger).Log("msg", "waiting for a sweep before the transaction log is followed: it lacks what became of ACLs", "after", r.acl, "until", from)
+		level.Info(r.options.Logger).Log("msg", "transaction log is followed behind a sweep: it lacks what became of ACLs", "after", r.acl, "until", from)
+		if r.Mismatch() == nil { // That is the more important news.
+			r.state.Store(&Status{Err: errSweeping})
+		}
 	}
 	return true, nil
 }

@@ -2,10 +2,12 @@ package logsource
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -115,6 +117,12 @@ func TestACLsNeedAWholeLog(t *testing.T) {
 	}
 }
 
+// isSwept finds the changed ACL of /r/n.
+func isSwept(o audit.Observation) bool {
+	seen, ok := o.(audit.Seen)
+	return ok && seen.Origin == audit.OriginSweep && seen.Path == "/r/n" && seen.Node.Stat.Aversion == 1
+}
+
 // TestACLsBehindAHole: a log that lacks changes of ACLs waits for a sweep of the
 // live source, and its marks go on from that.
 func TestACLsBehindAHole(t *testing.T) {
@@ -132,7 +140,15 @@ func TestACLsBehindAHole(t *testing.T) {
 		}
 	}
 	link()
-	start(s, 0, server)
+	var source atomic.Pointer[Source]
+	waited := make(chan error, 1)
+	s.meanwhile = func(o audit.Observation) {
+		if isSwept(o) && len(waited) == 0 {
+			waited <- source.Load().Status().Err
+		}
+	}
+	running, _ := start(s, 0, server)
+	source.Store(running)
 	_, at := s.await("handing over", 0, isMode(audit.ModeTxnlog))
 	if err := os.Remove(s.logs); err != nil {
 		t.Fatal(err)
@@ -150,10 +166,10 @@ func TestACLsBehindAHole(t *testing.T) {
 		}
 	}
 	link()
-	_, at = s.await("the ACL", at, func(o audit.Observation) bool {
-		seen, ok := o.(audit.Seen)
-		return ok && seen.Origin == audit.OriginSweep && seen.Path == "/r/n" && seen.Node.Stat.Aversion == 1
-	})
+	_, at = s.await("the ACL", at, isSwept)
+	if err := <-waited; !errors.Is(err, errSweeping) {
+		t.Errorf("Status().Err = %v meanwhile", err)
+	}
 	_, at = s.await("handing over again", at, isMode(audit.ModeTxnlog))
 	create(ctx, t, conn, "/r/after")
 	_, stat, err := conn.Exists("/r/after")

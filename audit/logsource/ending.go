@@ -42,14 +42,9 @@ func (l *ledger) fitting(old []*txnlog.Txn, witness *txnlog.Txn) (count int, err
 
 // fits reports whether a transaction can be the next one.
 func (l *ledger) fits(txn *txnlog.Txn, ephemerals *txnlog.Ephemerals) (fits bool) {
-	changes := txn.Changes()
-	if txn.Type == txnlog.TypeCloseSession {
-		then := ephemerals.Clone()
-		changes = then.Changes(txn)
-	}
 	l.digests.Try(func() {
 		fits = true
-		for _, op := range changes {
+		for _, op := range ephemerals.Would(txn) {
 			fits = fits && l.digests.Follows(op)
 			l.digests.Change(txn.Header, op)
 		}

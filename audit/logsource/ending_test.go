@@ -159,3 +159,23 @@ func TestEndingOfUnlistedSession(t *testing.T) {
 		t.Errorf("fitting() = %d, %v, want 0", got, err)
 	}
 }
+
+// TestEpochWithoutDigests: between two leaders there may have been one in whose
+// time nothing but failed requests was logged, which have no digest. They end
+// with their epoch, and are handed over.
+func TestEpochWithoutDigests(t *testing.T) {
+	l := &ledger{digests: txnlog.NewDigests(), begun: true}
+	failed := &txnlog.Txn{Header: txnlog.Header{Zxid: 2<<32 | 1, Type: txnlog.TypeError}}
+	witness := &txnlog.Txn{
+		Header: txnlog.Header{Zxid: 3<<32 | 2, Type: txnlog.TypeCreateSession}, HasDigest: true,
+		Digest: txnlog.Digest{Version: txnlog.DigestVersion, Sum: l.digests.Sum()},
+	}
+	its := &txnlog.Txn{Header: txnlog.Header{Zxid: 3<<32 | 1, Type: txnlog.TypeError}}
+	tail := &tail{ledger: l, at: 1<<32 | 7, held: []*txnlog.Txn{failed, its, witness}, logger: logger()}
+	if decided, err := tail.settle(3<<32 | 2); !decided || err != nil {
+		t.Fatalf("settle() = %t, %v", decided, err)
+	}
+	if tail.proven != 2<<32|1 || tail.epoch() != 3 || len(tail.held) != 3 {
+		t.Errorf("proven through %v, in epoch %d, %d wait", tail.proven, tail.epoch(), len(tail.held))
+	}
+}

@@ -221,8 +221,8 @@ func (t *tail) settle(applied audit.Zxid) (decided bool, err error) {
 }
 
 // lookAhead reads on up to the first transaction of a later epoch that has a
-// digest, and returns it, and how many of the epoch that is not settled come
-// before it.
+// digest, and returns it, and how many of earlier epochs come before it. That may
+// be epochs that had nothing but failed requests, which have no digest.
 func (t *tail) lookAhead() (old int, witness *txnlog.Txn, err error) {
 	last := t.at
 	for i := 0; ; i++ {
@@ -238,10 +238,11 @@ func (t *tail) lookAhead() (old int, witness *txnlog.Txn, err error) {
 				return 0, nil, err
 			}
 		}
+		if last.Epoch() < zxid.Epoch() {
+			old = i // Of the witness's own epoch none is.
+		}
 		last = zxid
-		if zxid.Epoch() <= t.epoch() {
-			old++
-		} else if comparable(txn) {
+		if zxid.Epoch() > t.epoch() && comparable(txn) {
 			return old, txn, nil
 		}
 	}

@@ -89,6 +89,7 @@ func (e *Ephemerals) remove(path string) {
 // closeSession that it doesn't list, in the order of their paths. Calling it
 // is what counts: the table is up to date before anything is yielded.
 func (e *Ephemerals) Changes(t *Txn) iter.Seq2[int, Op] {
+	left := e.unlisted(t)
 	for _, op := range t.Changes() {
 		switch op.Type {
 		case TypeDelete, TypeDeleteContainer:
@@ -99,12 +100,38 @@ func (e *Ephemerals) Changes(t *Txn) iter.Seq2[int, Op] {
 			}
 		}
 	}
-	if t.Type != TypeCloseSession {
-		return t.Changes()
-	}
-	left := slices.Sorted(maps.Keys(e.sessions[t.Session]))
 	for _, path := range left {
 		e.remove(path)
+	}
+	return behind(t, left)
+}
+
+// Would yields what Changes does, and leaves the table as it is.
+func (e *Ephemerals) Would(t *Txn) iter.Seq2[int, Op] { return behind(t, e.unlisted(t)) }
+
+// unlisted returns the ephemeral znodes that a closeSession doesn't list.
+func (e *Ephemerals) unlisted(t *Txn) []string {
+	if t.Type != TypeCloseSession || len(e.sessions[t.Session]) == 0 {
+		return nil
+	}
+	listed := map[string]bool{}
+	for _, op := range t.Changes() {
+		listed[string(op.Path)] = true
+	}
+	var left []string
+	for path := range e.sessions[t.Session] {
+		if !listed[path] {
+			left = append(left, path)
+		}
+	}
+	slices.Sort(left)
+	return left
+}
+
+// behind yields the changes of a transaction and then these deletions.
+func behind(t *Txn, deleted []string) iter.Seq2[int, Op] {
+	if len(deleted) == 0 {
+		return t.Changes()
 	}
 	return func(yield func(int, Op) bool) {
 		next := 0
@@ -114,7 +141,7 @@ func (e *Ephemerals) Changes(t *Txn) iter.Seq2[int, Op] {
 			}
 			next = i + 1
 		}
-		for i, path := range left {
+		for i, path := range deleted {
 			if !yield(next+i, Op{Type: TypeDelete, Path: []byte(path)}) {
 				return
 			}

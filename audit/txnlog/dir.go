@@ -54,10 +54,11 @@ func list(dir, prefix string, suffixes ...string) ([]File, error) {
 		if err != nil || !slices.Contains(suffixes, suffix) || strings.HasSuffix(name, ".") {
 			continue
 		}
-		if kind := entry.Type(); !kind.IsRegular() && kind != fs.ModeSymlink {
+		path := filepath.Join(within, entry.Name())
+		if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 			continue // To open a pipe would take until somebody writes to it.
 		}
-		files = append(files, File{Path: filepath.Join(within, entry.Name()), Zxid: zxid})
+		files = append(files, File{Path: path, Zxid: zxid})
 	}
 	slices.SortFunc(files, func(a, b File) int {
 		return cmp.Or(cmp.Compare(a.Zxid, b.Zxid), strings.Compare(a.Path, b.Path))

@@ -36,7 +36,7 @@ func TestLogs(t *testing.T) {
 		}
 	}
 	pipe := filepath.Join(dir, "pipes", "log.1")
-	if err := errors.Join(os.Mkdir(filepath.Dir(pipe), 0o700), syscall.Mkfifo(pipe, 0o600)); err != nil {
+	if err := errors.Join(os.Mkdir(filepath.Dir(pipe), 0o700), syscall.Mkfifo(pipe, 0o600), os.Symlink(pipe, filepath.Join(dir, "pipes", "log.2"))); err != nil {
 		t.Fatal(err)
 	}
 	if logs, err := Logs(filepath.Dir(pipe)); len(logs) > 0 || err != nil {

@@ -168,8 +168,10 @@ func (o *Options) CheckWebhook() error {
 		return errors.New("--sink.webhook.http-config-file needs --sink.webhook.url")
 	case !w.enabled():
 		return nil
-	case !o.Audit.enabled():
+	case !o.Audit.asked():
 		return errors.New("--sink.webhook.url has no records to post without --audit.path or --audit.policy-file")
+	case !o.Audit.enabled():
+		return nil // Other hosts audit.
 	}
 	hook, err := webhook.New(webhookOptions(*o, nil))
 	if err != nil {

@@ -156,6 +156,7 @@ func TestValidatePolicy(t *testing.T) {
 		"a bad file":      {Audit{PolicyFile: bad}, bad + ":1: rules: the list is empty"},
 		"a bad instance":  {Audit{PolicyFile: good, Instance: ")("}, "--audit.instance: "},
 		"config alone":    {Audit{PolicyFile: good, Webhook: Webhook{HTTPConfigFile: good}}, "--sink.webhook.http-config-file needs --sink.webhook.url"},
+		"webhook, others": {Audit{PolicyFile: good, Instance: "elsewhere", Webhook: Webhook{URL: "http://127.0.0.1:1/"}}, ""},
 		"webhook alone":   {Audit{Webhook: Webhook{URL: "http://127.0.0.1:1/"}}, "--sink.webhook.url has no records to post"},
 		"both, elsewhere": {Audit{PolicyFile: good, Paths: []string{"/a"}, Instance: "elsewhere"}, "exclude each other"},
 	} {

@@ -60,8 +60,8 @@ func (s *Sink) offer(ctx context.Context, line audit.Line) (refused, err error) 
 // seq: one that it took before, or else a later one. An endpoint that takes
 // none refuses everything, and that is no reason to pass over anything.
 //
-// A later event does not arrive out of order thereby: all between were refused
-// for good, as that of seq was.
+// A later event that is taken may arrive before that of seq, if the endpoint is
+// mended in between, and arrives once more in its turn.
 func (s *Sink) findAnother(ctx context.Context, seq uint64, refused error) error {
 	if s.taken != nil {
 		if err := s.post(ctx, []audit.Line{{JSON: s.taken}}); !errors.Is(err, errRefused) {
