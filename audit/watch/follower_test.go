@@ -179,6 +179,18 @@ func TestReconnect(t *testing.T) {
 	s.expect("nothing was missed", s.handed(), "mark 31")
 }
 
+// TestReconnectWithinATransaction: the rest of a transaction may have deleted
+// what it created, and created it again with the same czxid.
+func TestReconnectWithinATransaction(t *testing.T) {
+	s := synced(t)
+	s.server(notify(11, eventCreated, "/r/a"), notify(12, eventCreated, "/r/b"))
+	s.lose()
+	s.link(20)
+	s.expect("asked again", s.asked(), "get /r/a")
+	s.server(got(20, "/r/a", 0, 0))
+	s.expect("handed over", s.handed(), "created /r/a 11 found v0 late", "created /r/b 12 late", "gap (11,20] reconnect")
+}
+
 func TestHistoryRewritten(t *testing.T) {
 	s := newScene(t, 100, "/r")
 	l, _ := tapped(t, 0)

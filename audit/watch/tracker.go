@@ -203,12 +203,18 @@ func (f *follower) adopt(gap audit.Gap) {
 
 // askAgain lets a notification of an earlier link wait for an answer of this
 // one: where nothing has happened to the znode since, that still shows what
-// the change left.
+// the change left. Behind the last of a transaction that may not have been told
+// whole, the rest of it may have happened: it may have ended the znode, and made
+// another with the same czxid.
 func (f *follower) askAgain(it *item) {
 	if it.done {
 		return
 	}
 	it.seen.Late = true
+	if it.seen.Until > f.through {
+		it.done = true
+		return
+	}
 	st := f.paths[it.seen.Path]
 	if st == nil {
 		st = &pathState{}
