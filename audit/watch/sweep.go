@@ -192,7 +192,14 @@ func (w *sweeper) check(ctx context.Context, path string) error {
 				return nil
 			}
 		}
-		return w.do(ctx, func(f *follower) { f.visit(path, v) })
+		return w.do(ctx, func(f *follower) {
+			f.visit(path, v)
+			if err == nil && !found {
+				// In its place its parent may have another child that cannot be
+				// read, and so as many as before.
+				f.visit(audit.Parent(path), visit{origin: audit.OriginSweep, newer: w.begun, children: true})
+			}
+		})
 	}
 }
 

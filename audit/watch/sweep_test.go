@@ -251,7 +251,7 @@ func TestSweeper(t *testing.T) {
 			t.Errorf("took %v", took)
 		}
 		slices.Sort(visits)
-		s.expect("visited", visits, "/r and its children", "/r/acl", "/r/data", "/r/new", "/r/p", "/r/strange and its children", "/r/z")
+		s.expect("visited", visits, "/r and its children", "/r and its children", "/r/acl", "/r/data", "/r/new", "/r/p", "/r/strange and its children", "/r/z")
 		(<-orders)(s.f)
 		if took := time.Since(begun); took < time.Minute {
 			t.Errorf("the next one began after %v", took)
@@ -259,6 +259,44 @@ func TestSweeper(t *testing.T) {
 		cancel()
 		<-ended
 	})
+}
+
+// TestSweepListsBesideTheDead: a child that died unseen and one that was born
+// hidden leave their parent as many children as are known.
+func TestSweepListsBesideTheDead(t *testing.T) {
+	s := sweeping(t)
+	s.known.stats = map[string]audit.Stat{"/r": {Czxid: 1}}
+	s.known.children = map[string][]string{"/r": {"dead"}}
+	orders, checked := make(chan order), make(chan error)
+	w := &sweeper{known: s.known, orders: orders, history: s.f.history, exists: func(path string) (bool, *zk.Stat, error) {
+		return path == "/r", &zk.Stat{Czxid: 1, NumChildren: 1}, nil
+	}}
+	go func() {
+		checked <- w.check(t.Context(), "/r")
+		checked <- w.check(t.Context(), "/r/dead")
+	}()
+	for done := 0; done < 2; {
+		select {
+		case o := <-orders:
+			o(s.f)
+		case err := <-checked:
+			if err != nil {
+				t.Fatal(err)
+			}
+			done++
+		}
+	}
+	asked := s.asked()
+	slices.Sort(asked)
+	s.expect("asked", asked, "get /r", "get /r/dead")
+	r := state(1, 0, 0, 0)
+	r.NumChildren = 1
+	s.server(gotStat(9, "/r", r), refusedRead(9, "/r/dead", errNoNode))
+	asked = s.asked()
+	slices.Sort(asked)
+	s.expect("asked", asked, "acl /r", "list /r")
+	s.server(list(9, "/r", "hidden"))
+	s.expect("asked", s.asked(), "get /r/hidden")
 }
 
 // TestSweepSoon: a sweep that would take its interval ends at the pace of the
