@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -136,10 +135,7 @@ func inspect(ctx context.Context, dir, ensemble string) error {
 		if err != nil {
 			return err
 		}
-		var event struct {
-			Ensemble string `json:"ensemble"`
-		}
-		err := json.Unmarshal(line.JSON, &event)
+		event, err := journal.Decode(line)
 		if err == nil && event.Ensemble != ensemble {
 			err = fmt.Errorf("it is of the ensemble %q, not of %q: each needs a directory of its own", event.Ensemble, ensemble)
 		}
